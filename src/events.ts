@@ -1,0 +1,38 @@
+/**
+ * What a store tells its `onEvent` handler. Events hold counts, names and times; never a token, an id, a key or a value.
+ * A handler that throws changes nothing.
+ */
+export type SessionEvent =
+  /** A request's session was looked up. `found` is false where it has ended. */
+  | { readonly type: "load"; readonly name: string; readonly found: boolean; readonly ms: number }
+  /** A session was written; `created` is true for its first save. */
+  | {
+    readonly type: "save";
+    readonly name: string;
+    readonly created: boolean;
+    readonly bytes: number;
+    readonly ms: number;
+  }
+  /** An unchanged session's expiry was moved. */
+  | { readonly type: "touch"; readonly name: string; readonly ms: number }
+  /** Another request had written first and both changes were merged; `tries` counts the writes it took. */
+  | { readonly type: "merge"; readonly name: string; readonly tries: number }
+  /** A save met a session that has ended. */
+  | { readonly type: "gone"; readonly name: string }
+  /** A session was destroyed. */
+  | { readonly type: "destroy"; readonly name: string }
+  /** A session's id was replaced. */
+  | { readonly type: "regenerate"; readonly name: string }
+  /** A presented token was not accepted. */
+  | { readonly type: "reject"; readonly name: string; readonly reason: string }
+  /** A group of operations went to the database together. */
+  | {
+    readonly type: "batch";
+    readonly operation: "load" | "write";
+    readonly size: number;
+    readonly bytes: number;
+    readonly ms: number;
+  };
+
+/** Receives the events of a store. */
+export type EventHandler = (event: SessionEvent) => void;

@@ -1,0 +1,12 @@
+import { defineConfig } from "tsup";
+
+export default defineConfig({
+  entry: ["src/index.ts", "src/adapters/*.ts"],
+  format: ["esm"],
+  target: "es2022",
+  platform: "neutral",
+  splitting: true,
+  sourcemap: true,
+  clean: true,
+  dts: false, // tsup needs TypeScript's JS API, which version 7 lacks: tsc -p tsconfig.build.json does it
+});
