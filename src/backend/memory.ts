@@ -1,0 +1,183 @@
+import { type Clock, systemClock } from "../clock.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import type {
+  Backend,
+  Call,
+  Expiry,
+  Loaded,
+  Outcome,
+  RecordKey,
+  Selection,
+  StoredRecord,
+  Write,
+} from "./backend.ts";
+import { checkWrite, sameBytes } from "./record.ts";
+
+/** What a memory backend may be told. */
+export interface MemoryBackendOptions {
+  /** The clock that expiry is measured with. Default: the clock of the runtime. */
+  readonly clock?: Clock;
+  /** How many records it holds before inserts fail. Default: 100,000. */
+  readonly maxRecords?: number;
+}
+
+/**
+ * Keeps records in this process, with the semantics of the MongoDB backend: for tests, demos and services of one
+ * process. Records end with the process. Expired records make room when it is needed; when there is none to make, an
+ * insert fails with `StoreUnavailableError`. Bytes are kept as they are given and are not to be changed afterwards.
+ *
+ * @example
+ * ```ts
+ * import { memoryBackend, Store } from "mongostore";
+ *
+ * const store = new Store({
+ *   backend: memoryBackend({ maxRecords: 1_000 }),
+ *   keys: ["a secret of at least thirty-two bytes"],
+ * });
+ * ```
+ */
+export function memoryBackend(options: MemoryBackendOptions = {}): Backend {
+  const { clock = systemClock, maxRecords = 100_000 } = options;
+  if (!Number.isSafeInteger(maxRecords) || maxRecords < 1) {
+    throw new RangeError("maxRecords is a whole number of at least 1");
+  }
+  return new MemoryBackend(clock, maxRecords);
+}
+
+class MemoryBackend implements Backend {
+  readonly #records: Map<string, StoredRecord> = new Map();
+  readonly #clock: Clock;
+  readonly #maxRecords: number;
+  #sweepAt: number;
+  #closed = false;
+
+  constructor(clock: Clock, maxRecords: number) {
+    this.#clock = clock;
+    this.#maxRecords = maxRecords;
+    this.#sweepAt = Math.min(1024, maxRecords);
+  }
+
+  async load(keys: readonly RecordKey[], call: Call): Promise<readonly Loaded[]> {
+    this.#check(call);
+    const now = this.#clock.now();
+    return keys.map((key) => {
+      const record = this.#living(key, now);
+      return record ? { status: "found", record, now } : { status: "absent" };
+    });
+  }
+
+  async write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
+    writes.forEach(checkWrite);
+    try {
+      this.#check(call);
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      return writes.map(() => ({ status: "failed", error }));
+    }
+    const now = this.#clock.now();
+    return writes.map((write) => ({ ...this.#apply(write, now) }));
+  }
+
+  async list(subject: string, limit: number, call: Call): Promise<readonly StoredRecord[]> {
+    this.#check(call);
+    const now = this.#clock.now();
+    return [...this.#records.values()]
+      .filter((record) => record.subject === subject && record.expires > now)
+      .sort((a, b) => b.modified - a.modified)
+      .slice(0, Math.max(0, limit));
+  }
+
+  async remove(selection: Selection, call: Call): Promise<number> {
+    const { key, subject, except = [] } = selection;
+    if (!key && subject === undefined) throw new TypeError("a selection names a key or a subject");
+    this.#check(call);
+    const kept = new Set(except.map((other) => other.text));
+    const candidates = key ? [this.#records.get(key.text)] : [...this.#records.values()];
+    let removed = 0;
+    for (const record of candidates) {
+      if (!record || kept.has(record.key.text)) continue;
+      if (subject !== undefined && record.subject !== subject) continue;
+      this.#records.delete(record.key.text);
+      removed++;
+    }
+    return removed;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #apply(write: Write, now: number): Outcome {
+    const id = write.key.text;
+    const record = this.#living(write.key, now);
+    if (write.kind === "insert") {
+      if (record) return { status: sameBytes(record.rev, write.rev) ? "done" : "exists" };
+      if (!this.#hasRoom(now)) {
+        return { status: "failed", error: unavailable("the memory backend is full") };
+      }
+      const { key, name, data, rev, created, subject } = write;
+      const expires = end(created, write.expiry);
+      this.#records.set(id, { key, name, data, rev, created, modified: created, expires, subject });
+      return { status: "done" };
+    }
+    if (write.kind === "remove") {
+      if (record && write.expected && !sameBytes(record.rev, write.expected)) {
+        return { status: "conflict" };
+      }
+      this.#records.delete(id);
+      return { status: "done" };
+    }
+    if (!record) return { status: "gone" };
+    if (!sameBytes(record.rev, write.expected)) {
+      const landed = write.kind === "update" && sameBytes(record.rev, write.rev);
+      return { status: landed ? "done" : "conflict" };
+    }
+    const expires = end(now, write.expiry);
+    if (write.kind === "touch") {
+      this.#records.set(id, {
+        ...record,
+        modified: now,
+        expires: Math.max(record.expires, expires),
+      });
+    } else {
+      const { data, rev, subject } = write;
+      this.#records.set(id, { ...record, data, rev, subject, modified: now, expires });
+    }
+    return { status: "done" };
+  }
+
+  #living(key: RecordKey, now: number): StoredRecord | undefined {
+    const record = this.#records.get(key.text);
+    if (!record || record.expires > now) return record;
+    this.#records.delete(key.text);
+    return undefined;
+  }
+
+  /** Sweeps when the records have doubled since the last sweep, so that an insert costs the same however many there are. */
+  #hasRoom(now: number): boolean {
+    if (this.#records.size < this.#sweepAt) return true;
+    for (const [id, record] of this.#records) {
+      if (record.expires <= now) this.#records.delete(id);
+    }
+    this.#sweepAt = Math.min(this.#maxRecords, Math.max(1024, 2 * this.#records.size));
+    return this.#records.size < this.#maxRecords;
+  }
+
+  #check(call: Call): void {
+    if (this.#closed) throw unavailable("the memory backend is closed");
+    if (call.signal?.aborted) throw unavailable("the call was aborted", call.signal.reason);
+    if (this.#clock.monotonic() >= call.deadline) throw unavailable("the call's deadline is over");
+  }
+}
+
+function end(start: number, { idle, until }: Expiry): number {
+  return Math.min(start + idle, until);
+}
+
+function unavailable(message: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError(message, { outcome: "not-applied", cause });
+}

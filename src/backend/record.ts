@@ -1,0 +1,126 @@
+import type { RecordKey, StoredRecord, Write } from "./backend.ts";
+
+/** The length of a record's `_id`, in bytes. */
+export const KEY_LENGTH = 20;
+/** The length of a record's `rev`, in bytes. */
+export const REV_LENGTH = 8;
+
+/**
+ * A record as MongoDB keeps it. Bytes go in as `Uint8Array`, which the driver stores as Binary, and come
+ * back as bytes because reads promote buffers.
+ */
+export interface RecordDocument {
+  _id: Uint8Array;
+  name: string;
+  data: Uint8Array | string;
+  rev: Uint8Array;
+  created: Date;
+  modified: Date;
+  expires: Date;
+  subject?: string;
+}
+
+/** Makes the key of a record from the 20 bytes of its `_id`, which from then on nobody changes. */
+export function recordKey(bytes: Uint8Array<ArrayBuffer>): RecordKey {
+  if (bytes.length !== KEY_LENGTH) {
+    throw new RangeError(`a record key has ${KEY_LENGTH} bytes, not ${bytes.length}`);
+  }
+  return new Key(bytes);
+}
+
+/** Reads the handle that `list` gave. Any other text, however near, is `undefined`. */
+export function parseHandle(text: string): RecordKey | undefined {
+  if (typeof text !== "string" || !HANDLE.test(text)) return undefined;
+  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = new Uint8Array(KEY_LENGTH);
+  for (let i = 0; i < KEY_LENGTH; i++) bytes[i] = binary.charCodeAt(i);
+  return new Key(bytes);
+}
+
+/** The document of an insert. Its first expiry is counted from `created`, which is the database's time. */
+export function toDocument(write: Write & { kind: "insert" }): RecordDocument {
+  const { idle, until } = write.expiry;
+  const document: RecordDocument = {
+    _id: write.key.bytes,
+    name: write.name,
+    data: write.data,
+    rev: write.rev,
+    created: new Date(write.created),
+    modified: new Date(write.created),
+    expires: new Date(Math.min(write.created + idle, until)),
+  };
+  if (write.subject !== undefined) document.subject = write.subject;
+  return document;
+}
+
+/** The record in a document, or `undefined` where any field is missing or not exactly of its type. */
+export function fromDocument(document: object): StoredRecord | undefined {
+  const { _id, name, data, rev, created, modified, expires, subject }: Unchecked = document;
+  if (!(_id instanceof Uint8Array) || _id.length !== KEY_LENGTH) return undefined;
+  if (!(rev instanceof Uint8Array) || rev.length !== REV_LENGTH) return undefined;
+  if (typeof name !== "string") return undefined;
+  if (!(data instanceof Uint8Array) && typeof data !== "string") return undefined;
+  if (!isTime(created) || !isTime(modified) || !isTime(expires)) return undefined;
+  if (subject !== undefined && typeof subject !== "string") return undefined;
+  return {
+    key: new Key(new Uint8Array(_id)), // plain copies: what the driver gives are views of its buffers
+    name,
+    data: typeof data === "string" ? data : new Uint8Array(data),
+    rev: new Uint8Array(rev),
+    created: created.getTime(),
+    modified: modified.getTime(),
+    expires: expires.getTime(),
+    subject,
+  };
+}
+
+/** Throws where a write holds what no record can hold: a `NaN` would be stored as 1970. */
+export function checkWrite(write: Write): void {
+  if (write.kind !== "insert" && write.expected !== undefined) checkRev(write.expected);
+  if (write.kind === "remove") return;
+  if (write.kind !== "touch") checkRev(write.rev);
+  const { idle, until } = write.expiry;
+  if (!isFinite(idle) || Math.abs(idle) > MAX_TIME) throw new RangeError("idle is out of range");
+  if (isNaN(new Date(until).getTime())) throw new RangeError("until is out of range");
+  if (write.kind === "insert" && isNaN(new Date(write.created).getTime())) {
+    throw new RangeError("created is out of range");
+  }
+}
+
+/** Whether two byte strings are equal. Nothing secret is compared with it. */
+export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** 20 bytes as canonical base64url: the last of 27 characters carries four bits, and two that are zero. */
+const HANDLE = /^[\w-]{26}[AEIMQUYcgkosw048]$/;
+
+/** The largest time that a `Date` holds, in milliseconds. */
+const MAX_TIME = 8.64e15;
+
+type Unchecked = { readonly [field in keyof RecordDocument]?: unknown };
+
+class Key implements RecordKey {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  #text: string | undefined;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    this.bytes = bytes;
+  }
+
+  /** Made when first asked for: an operation on one record never needs it. */
+  get text(): string {
+    return this.#text ??= btoa(String.fromCharCode(...this.bytes))
+      .replaceAll("+", "-").replaceAll("/", "_").slice(0, 27);
+  }
+}
+
+function isTime(value: unknown): value is Date {
+  return value instanceof Date && !isNaN(value.getTime());
+}
+
+function checkRev(rev: Uint8Array): void {
+  if (rev.length !== REV_LENGTH) throw new RangeError(`a rev has ${REV_LENGTH} bytes`);
+}

@@ -1,0 +1,57 @@
+export type {
+  Backend,
+  Call,
+  Expiry,
+  Loaded,
+  Outcome,
+  RecordKey,
+  Selection,
+  StoredRecord,
+  Write,
+} from "./backend/backend.ts";
+export { memoryBackend } from "./backend/memory.ts";
+export type { MemoryBackendOptions } from "./backend/memory.ts";
+export { mongodbBackend } from "./backend/mongodb.ts";
+export type { MongodbBackendOptions, SessionCollection } from "./backend/mongodb.ts";
+export type { Clock, RandomBytes } from "./clock.ts";
+export type {
+  Awaitable,
+  DataBinding,
+  DataCodec,
+  OpenedData,
+  OpenedToken,
+  TokenCodec,
+} from "./codec/codec.ts";
+export { generateKey } from "./codec/keyring.ts";
+export { createMemoryStore, createMongoStore } from "./create.ts";
+export type { MongoStoreOptions } from "./create.ts";
+export {
+  CorruptRecordError,
+  ExpiredTokenError,
+  IndexConflictError,
+  InvalidTokenError,
+  InvalidValuesError,
+  SessionConflictError,
+  SessionError,
+  SessionGoneError,
+  SessionTooLargeError,
+  StoreUnavailableError,
+  UnserializableValueError,
+  WeakKeyError,
+} from "./errors.ts";
+export type { SessionErrorCode, WriteCertainty } from "./errors.ts";
+export type { EventHandler, SessionEvent } from "./events.ts";
+export type { StoreOptions } from "./options.ts";
+export type { Merge, MergeConflict } from "./payload.ts";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
+export { Session } from "./session.ts";
+export { saveAll, Store } from "./store.ts";
+export type { SessionGetter, SessionInfo } from "./store.ts";
+export { CookieToken } from "./transport/cookie.ts";
+export type {
+  Answer,
+  Presented,
+  RequestLike,
+  SessionOptions,
+  Transport,
+} from "./transport/transport.ts";

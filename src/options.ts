@@ -1,0 +1,150 @@
+import type { Backend } from "./backend/backend.ts";
+import type { Clock, RandomBytes } from "./clock.ts";
+import { systemClock, systemRandom } from "./clock.ts";
+import type { DataCodec, TokenCodec } from "./codec/codec.ts";
+import { Keyring } from "./codec/keyring.ts";
+import { plainData } from "./codec/plain.ts";
+import { sealedData } from "./codec/sealed.ts";
+import { signedData, signedToken } from "./codec/signed.ts";
+import type { EventHandler } from "./events.ts";
+import type { Merge } from "./payload.ts";
+import type { StandardSchema } from "./schema.ts";
+import { CookieToken } from "./transport/cookie.ts";
+import type { SessionOptions, Transport } from "./transport/transport.ts";
+
+/** How a store keeps sessions. Only `keys` is required. Times are in seconds unless a name says otherwise. */
+export interface StoreOptions<V extends object = Record<string, unknown>> {
+  /**
+   * The secrets, newest first: the first protects, all of them open. Each at least 32 bytes; text counts as its UTF-8 bytes.
+   * Make one with `generateKey()`.
+   */
+  keys: readonly (string | Uint8Array)[];
+  /** The name of the session that `store.handle` gives where the handler names none. Default `session`. */
+  name?: string;
+  /** Seconds since the last save until a session ends. Default 86,400 (a day). 0: only `lifetime` ends it. */
+  maxAge?: number;
+  /** Seconds since its creation after which a session ends however active it is. Default 30 days, or `maxAge` if that is longer. */
+  lifetime?: number;
+  /** Seconds since the last write before a save of an unchanged session moves its expiry. Default a tenth of `maxAge`. 0: always. */
+  touchAfter?: number;
+  /** The cookie's attributes. By default Path=/, Secure, HttpOnly, SameSite=Lax. */
+  cookie?: Partial<Omit<SessionOptions, "maxAge">>;
+  /** Where the token travels. Default `new CookieToken()`. */
+  token?: Transport;
+  /** How values are kept: `sealed` (AES-256-GCM, the default), `signed` (authentic and readable), `plain` (readable JSON, protected by nothing). */
+  data?: "sealed" | "signed" | "plain";
+  /** The largest serialized session, in bytes. Default 262,144. */
+  maxBytes?: number;
+  /** Store new sessions in which nothing was set. Default false: a visitor that sets nothing costs nothing. */
+  saveEmpty?: boolean;
+  /** Seconds in which requests on a token that `regenerate` replaced still join the session. Default 0: they find it gone. */
+  grace?: number;
+  /** Settles a top-level key that two requests changed. Default: the later save wins it. */
+  merge?: Merge;
+  /** A Standard Schema validator: gives the values their type, and checks them at load and at save. It must accept what it gives out. */
+  schema?: StandardSchema<V>;
+  /** How long `get` and `save` may take, in milliseconds. Default 5,000. */
+  timeoutMS?: number;
+  /** Receives what happens, without any secret. */
+  onEvent?: EventHandler;
+  /** The clock, for tests. */
+  clock?: Clock;
+  /** The random source, for tests. */
+  random?: RandomBytes;
+}
+
+/** The options with every choice made. */
+export interface ResolvedOptions<V extends object> {
+  readonly backend: Backend;
+  readonly transport: Transport;
+  readonly codecs: readonly [TokenCodec, ...TokenCodec[]];
+  readonly data: DataCodec;
+  /** Settles when the keys are ready, rejects with `WeakKeyError`. */
+  readonly ready: () => Promise<void>;
+  readonly session: SessionOptions;
+  readonly name: string;
+  readonly lifetime: number;
+  readonly touchAfter: number | undefined;
+  readonly maxBytes: number;
+  readonly saveEmpty: boolean;
+  readonly grace: number;
+  readonly merge: Merge | undefined;
+  readonly schema: StandardSchema<V> | undefined;
+  readonly timeoutMS: number;
+  readonly onEvent: EventHandler | undefined;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+}
+
+const DAY = 86_400;
+
+/** Checks the options and turns every choice into the thing chosen. Throws `WeakKeyError`, `RangeError` or `TypeError`. */
+export function resolveOptions<V extends object>(
+  backend: Backend,
+  options: StoreOptions<V>,
+): ResolvedOptions<V> {
+  const { clock = systemClock, random = systemRandom, maxAge = DAY } = options;
+  const keyring = new Keyring(options.keys);
+  const lifetime = seconds("lifetime", options.lifetime ?? Math.max(30 * DAY, maxAge));
+  const token = signedToken(keyring);
+  token.maxAge(lifetime);
+  return {
+    backend,
+    transport: options.token ?? new CookieToken(),
+    codecs: [token],
+    data: dataCodec(options.data ?? "sealed", keyring, clock, random),
+    ready: () => keyring.ready(),
+    session: {
+      path: "/",
+      secure: true,
+      httpOnly: true,
+      sameSite: "lax",
+      partitioned: false,
+      ...options.cookie,
+      maxAge: seconds("maxAge", maxAge),
+    },
+    name: options.name ?? "session",
+    lifetime: lifetime > 0 ? lifetime : outOfRange("lifetime", "more than 0 seconds"),
+    touchAfter: options.touchAfter === undefined
+      ? undefined
+      : seconds("touchAfter", options.touchAfter),
+    maxBytes: seconds("maxBytes", options.maxBytes ?? 262_144),
+    saveEmpty: options.saveEmpty ?? false,
+    grace: seconds("grace", options.grace ?? 0),
+    merge: options.merge,
+    schema: options.schema,
+    timeoutMS: seconds("timeoutMS", options.timeoutMS ?? 5_000),
+    onEvent: options.onEvent,
+    clock,
+    random,
+  };
+}
+
+/** Gives the number back if it is finite and not negative. */
+export function seconds(option: string, value: number): number {
+  return Number.isFinite(value) && value >= 0
+    ? value
+    : outOfRange(option, "a finite number, 0 or more");
+}
+
+function outOfRange(option: string, wanted: string): never {
+  throw new RangeError(`cannot use the option ${option}: it must be ${wanted}`);
+}
+
+function dataCodec(
+  kind: "sealed" | "signed" | "plain",
+  keyring: Keyring,
+  clock: Clock,
+  random: RandomBytes,
+): DataCodec {
+  switch (kind) {
+    case "sealed":
+      return sealedData(keyring, { clock, random });
+    case "signed":
+      return signedData(keyring);
+    case "plain":
+      return plainData();
+    default:
+      return outOfRange("data", '"sealed", "signed" or "plain"');
+  }
+}
