@@ -223,10 +223,7 @@ export class Session<V extends object = Record<string, unknown>> {
   static {
     // What console.log shows on Node, Bun and Deno: the same as toJSON.
     for (const name of ["nodejs.util.inspect.custom", "Deno.customInspect"]) {
-      const value = function (this: Session) {
-        return `Session ${JSON.stringify(this)}`;
-      };
-      Object.defineProperty(this.prototype, Symbol.for(name), { value });
+      Object.defineProperty(this.prototype, Symbol.for(name), { value: show });
     }
     stateOf = (session) => session.#state;
     draftOf = (session) => {
@@ -272,4 +269,8 @@ function replaceEntries(target: object, source: object): void {
 
 function dateOf(ms: number | undefined): Date | undefined {
   return ms === undefined ? undefined : new Date(ms);
+}
+
+function show(this: Session): string {
+  return `Session ${JSON.stringify(this)}`;
 }

@@ -187,7 +187,8 @@ export class Store<V extends object = Record<string, unknown>>
     change: (values: Partial<V>) => void | Promise<void>,
   ): Promise<void> {
     await this.#modify(session, async (payload) => {
-      const values = trusted<V>(payload.values);
+      // The application vouches for the type of its own values, or gives a schema that checks it.
+      const values: Partial<V> = payload.values;
       await change(values);
       return [{ ...payload, values }, undefined];
     });
@@ -400,7 +401,7 @@ export class Store<V extends object = Record<string, unknown>>
     const { values, flashes, meta, maxAge = this.options.maxAge } = payload;
     const options = { ...this.options, maxAge };
     const flashId = () => encodeBase64Url(this.#resolved.random(6));
-    const live = { values: trusted<V>(values), flashes, meta, subject };
+    const live = { values, flashes, meta, subject };
     return new Session<V>({ name, store: this, options, ...live, error, state, flashId });
   }
 
@@ -673,9 +674,4 @@ function failIfAny(failures: readonly Failure[]): void {
     failures.map(({ error }) => error),
     `could not save the sessions: ${names.join(", ")}`,
   );
-}
-
-/** The application vouches for the type of its own values, or gives a schema that checks it. */
-function trusted<V extends object>(values: object): Partial<V> {
-  return values as Partial<V>;
 }

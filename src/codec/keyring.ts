@@ -81,7 +81,9 @@ export class Keyring {
   #accept(keys: readonly DerivedKeys[]): void {
     for (const [i, key] of keys.entries()) {
       const j = keys.findIndex((other) => other.id === key.id);
-      if (j < i) throw new WeakKeyError(`keys[${i}] has the key id of keys[${j}]; generate another`);
+      if (j < i) {
+        throw new WeakKeyError(`keys[${i}] has the key id of keys[${j}]; generate another`);
+      }
     }
     this.#keys = keys;
     this.#secrets = [];
@@ -110,5 +112,7 @@ function checkSecrets(keys: readonly (string | Uint8Array)[]): readonly Bytes[] 
 function toBytes(key: unknown, i: number): Bytes {
   if (typeof key === "string") return new TextEncoder().encode(key);
   if (key instanceof Uint8Array) return new Uint8Array(key);
-  throw new TypeError(`keys[${i}] is neither text nor bytes but ${key === null ? "null" : typeof key}`);
+  throw new TypeError(
+    `keys[${i}] is neither text nor bytes but ${key === null ? "null" : typeof key}`,
+  );
 }

@@ -113,15 +113,17 @@ class Walk {
   }
 
   #visitFields(value: object, depth: number): number {
-    const entries = Object.entries(value);
-    if (Reflect.ownKeys(value).length !== entries.length) {
-      return this.#refuse(depth, "it has a symbol or a hidden property as a key");
-    }
     let levels = 0;
-    for (const [key, field] of entries) {
-      if (key === "__proto__") return this.#refuse(depth, "it has a key named __proto__");
+    for (const key of Reflect.ownKeys(value)) {
+      if (typeof key === "symbol") return this.#refuse(depth, "it has a symbol as a key");
       this.#steps[depth] = key;
-      levels = Math.max(levels, this.visit(field, depth + 1));
+      if (key === "__proto__") return this.#refuse(depth + 1, "a key of this name");
+      const field = Object.getOwnPropertyDescriptor(value, key);
+      // Getters never run: JSON would read them a second time.
+      if (!field?.enumerable || field.get || field.set) {
+        return this.#refuse(depth + 1, "a getter or a hidden field");
+      }
+      levels = Math.max(levels, this.visit(field.value, depth + 1));
     }
     return levels;
   }
@@ -205,5 +207,6 @@ function writeRich(value: unknown): string {
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && isPlainPrototype(Object.getPrototypeOf(value));
+  return typeof value === "object" && value !== null &&
+    isPlainPrototype(Object.getPrototypeOf(value));
 }
