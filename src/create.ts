@@ -1,8 +1,11 @@
+import { batched } from "./backend/batch.ts";
+import type { BatchOptions } from "./backend/batch.ts";
 import { ensureIndexes } from "./backend/indexes.ts";
 import { memoryBackend } from "./backend/memory.ts";
 import { mongodbBackend } from "./backend/mongodb.ts";
 import type { SessionCollection } from "./backend/mongodb.ts";
 import { systemClock } from "./clock.ts";
+import { emitTo } from "./events.ts";
 import type { StoreOptions } from "./options.ts";
 import { Store } from "./store.ts";
 
@@ -14,6 +17,8 @@ export interface MongoStoreOptions<V extends object = Record<string, unknown>>
    * Default true; false creates and checks nothing.
    */
   ensureTTL?: boolean;
+  /** Group commit: operations of concurrent requests go to the database together. Default true; false sends each alone. */
+  batch?: boolean | Omit<BatchOptions, "clock" | "onBatch">;
 }
 
 /**
@@ -44,8 +49,14 @@ export async function createMongoStore<V extends object = Record<string, unknown
   collection: SessionCollection,
   options: MongoStoreOptions<V>,
 ): Promise<Store<V>> {
-  const { ensureTTL = true, clock = systemClock, timeoutMS = 5_000 } = options;
-  const store = new Store<V>({ ...options, backend: mongodbBackend(collection, options) });
+  const { ensureTTL = true, clock = systemClock, timeoutMS = 5_000, batch = true } = options;
+  const plain = mongodbBackend(collection, { clock });
+  const emit = emitTo(options.onEvent);
+  const bounds = typeof batch === "object" ? batch : {};
+  const backend = batch === false
+    ? plain
+    : batched(plain, { ...bounds, clock, onBatch: (event) => emit({ type: "batch", ...event }) });
+  const store = new Store<V>({ ...options, backend });
   const call = { deadline: clock.monotonic() + timeoutMS };
   await store.ready();
   await ensureIndexes(collection, { ttl: ensureTTL, clock }, call);

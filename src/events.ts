@@ -36,3 +36,14 @@ export type SessionEvent =
 
 /** Receives the events of a store. */
 export type EventHandler = (event: SessionEvent) => void;
+
+/** Tells a handler of each event, whatever the handler does. */
+export function emitTo(handler: EventHandler | undefined): (event: SessionEvent) => void {
+  return (event) => {
+    try {
+      handler?.(event);
+    } catch {
+      // An observer never changes what happens.
+    }
+  };
+}

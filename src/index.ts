@@ -9,6 +9,8 @@ export type {
   StoredRecord,
   Write,
 } from "./backend/backend.ts";
+export { batched } from "./backend/batch.ts";
+export type { Batch, BatchOptions } from "./backend/batch.ts";
 export { memoryBackend } from "./backend/memory.ts";
 export type { MemoryBackendOptions } from "./backend/memory.ts";
 export { mongodbBackend } from "./backend/mongodb.ts";
@@ -43,9 +45,10 @@ export type { SessionErrorCode, WriteCertainty } from "./errors.ts";
 export type { EventHandler, SessionEvent } from "./events.ts";
 export type { StoreOptions } from "./options.ts";
 export type { Merge, MergeConflict } from "./payload.ts";
+export { saveAll } from "./save-all.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
 export { Session } from "./session.ts";
-export { saveAll, Store } from "./store.ts";
+export { Store } from "./store.ts";
 export type { SessionGetter, SessionInfo } from "./store.ts";
 export { CookieToken } from "./transport/cookie.ts";
 export type {

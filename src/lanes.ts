@@ -15,8 +15,8 @@ interface Waiter<T> {
  * Lets the callers that change one record go one after the other within this process, first come first served, and hands each
  * what the one before it left: two hundred requests on one session cost two hundred writes and no conflict.
  */
-export class Lanes<T> {
-  readonly #lanes = new Map<string, Waiter<T>[]>();
+export class Lanes<K, T> {
+  readonly #lanes = new Map<K, Waiter<T>[]>();
   readonly #clock: Clock;
   readonly #maxWaiting: number;
   #waiting = 0;
@@ -28,7 +28,7 @@ export class Lanes<T> {
   }
 
   /** Runs `work` when the lane of `key` is free. Rejects, with `work` never run, when the call's time is up before. */
-  async run<R>(key: string, call: Call, work: (turn: Turn<T>) => Promise<R>): Promise<R> {
+  async run<R>(key: K, call: Call, work: (turn: Turn<T>) => Promise<R>): Promise<R> {
     const lane = this.#lanes.get(key);
     let turn: Turn<T> = { latest: undefined };
     if (lane) turn = await this.#wait(lane, call);
@@ -74,7 +74,7 @@ export class Lanes<T> {
     });
   }
 
-  #next(key: string, turn: Turn<T>): void {
+  #next(key: K, turn: Turn<T>): void {
     const waiter = this.#lanes.get(key)?.shift();
     if (waiter) waiter.start(turn);
     else this.#lanes.delete(key);

@@ -63,6 +63,7 @@ export interface ResolvedOptions<V extends object> {
   readonly ready: () => Promise<void>;
   readonly session: SessionOptions;
   readonly name: string;
+  /** In milliseconds, as all times from here on. */
   readonly lifetime: number;
   readonly touchAfter: number | undefined;
   readonly maxBytes: number;
@@ -104,13 +105,13 @@ export function resolveOptions<V extends object>(
       maxAge: seconds("maxAge", maxAge),
     },
     name: options.name ?? "session",
-    lifetime: lifetime > 0 ? lifetime : outOfRange("lifetime", "more than 0 seconds"),
+    lifetime: lifetime > 0 ? lifetime * 1000 : outOfRange("lifetime", "more than 0 seconds"),
     touchAfter: options.touchAfter === undefined
       ? undefined
-      : seconds("touchAfter", options.touchAfter),
+      : seconds("touchAfter", options.touchAfter) * 1000,
     maxBytes: seconds("maxBytes", options.maxBytes ?? 262_144),
     saveEmpty: options.saveEmpty ?? false,
-    grace: seconds("grace", options.grace ?? 0),
+    grace: seconds("grace", options.grace ?? 0) * 1000,
     merge: options.merge,
     schema: options.schema,
     timeoutMS: seconds("timeoutMS", options.timeoutMS ?? 5_000),

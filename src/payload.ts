@@ -24,6 +24,11 @@ export interface Draft {
   readonly subject: string | undefined;
 }
 
+/** A draft with its serialization. */
+export interface Written extends Draft {
+  readonly text: string;
+}
+
 /** A record as it stood at one rev. Times are milliseconds since 1970 on the backend's clock. */
 export interface Snapshot extends Omit<Draft, "payload"> {
   readonly key: RecordKey;

@@ -43,8 +43,6 @@ export interface SessionState {
   readonly loadedAt: number;
   /** The store's `maxAge` when the session was made: only another one is stored. */
   readonly defaultMaxAge: number;
-  /** The last of the calls that change this session; the next one waits for it. */
-  busy: Promise<unknown> | undefined;
 }
 
 /** What a session is made from. */

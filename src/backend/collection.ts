@@ -1,12 +1,16 @@
 /**
- * The few methods of a MongoDB `Collection` that are called. A collection of the driver's versions 6 and 7 fits, whatever
- * the type of its documents, and so does any object that behaves like one.
+ * The few methods of a MongoDB `Collection` that are called. A collection of the driver's versions 6 and 7 fits,
+ * whatever the type of its documents, and so does any object that behaves like one.
  */
 export interface SessionCollection {
-  /** Finds documents. */
-  find(filter: object, options?: object): DocumentCursor;
+  /** The collection's own name. */
+  readonly collectionName: string;
+  /** The collection's database, for `collMod`. Early versions 6 of the driver do not show it. */
+  readonly db?: { command(command: object, options?: object): Promise<object> };
   /** Finds at most one document. */
   findOne(filter: object, options?: object): Promise<object | null>;
+  /** Finds documents. */
+  find(filter: object, options?: object): DocumentCursor;
   /** Runs an aggregation. */
   aggregate(pipeline?: object[], options?: object): DocumentCursor;
   /** Inserts one document; rejects where its `_id` is taken. */
@@ -22,22 +26,23 @@ export interface SessionCollection {
   /** Deletes every document that matches. */
   deleteMany(filter?: object, options?: object): Promise<{ readonly deletedCount: number }>;
   /** Applies many writes in one command. */
-  bulkWrite(
-    operations: object[],
-    options?: object,
-  ): Promise<{ readonly matchedCount: number; readonly deletedCount: number }>;
+  bulkWrite(operations: object[], options?: object): Promise<BulkCounts>;
   /** The indexes of the collection. */
   listIndexes(options?: object): DocumentCursor;
-  /** Creates an index where it does not stand yet. */
+  /** Creates an index unless it stands already; gives its name. */
   createIndex(keys: object, options?: object): Promise<string>;
-  /** The collection's own name. */
-  readonly collectionName: string;
-  /** The database of the collection, for `collMod`. */
-  readonly db: { command(command: object, options?: object): Promise<object> };
 }
 
-/** A cursor of which only the whole result is asked. */
+/** A cursor that is read to its end at once. */
 export interface DocumentCursor {
   /** Every document of the result. */
   toArray(): Promise<object[]>;
+}
+
+/** How many documents a bulk write met. */
+export interface BulkCounts {
+  /** Documents that its updates matched. */
+  readonly matchedCount: number;
+  /** Documents that it deleted. */
+  readonly deletedCount: number;
 }

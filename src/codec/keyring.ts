@@ -63,7 +63,8 @@ export class Keyring {
     const derived = this.#secrets.map((secret) => this.#provider.derive(secret));
     const done = derived.filter((keys): keys is DerivedKeys => !(keys instanceof Promise));
     if (done.length === derived.length) return this.#accept(done);
-    return this.#pending = Promise.all(derived).then((keys) => this.#accept(keys));
+    return this.#pending = Promise.all(derived.map((keys) => Promise.resolve(keys)))
+      .then((keys) => this.#accept(keys));
   }
 
   /** The key that protects. Throws before the ring is ready. */

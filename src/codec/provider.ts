@@ -46,7 +46,7 @@ export const INFO = {
   signedData: "mongostore/v1/signed-data",
 } as const;
 
-/** Goes on with a value: at once where it is there, else when it comes. */
-export function chain<T, R>(value: Awaitable<T>, next: (value: T) => Awaitable<R>): Awaitable<R> {
-  return value instanceof Promise ? value.then(next) : next(value);
+/** Uses a value: at once where it is there, else when it comes. */
+export function chain<T, R>(value: Awaitable<T>, use: (value: T) => Awaitable<R>): Awaitable<R> {
+  return value instanceof Promise ? value.then(use) : use(value);
 }

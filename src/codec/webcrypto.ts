@@ -59,13 +59,6 @@ async function deriveSeal(base: CryptoKey, info: string, salt: Bytes): Promise<S
     false,
     ["encrypt", "decrypt"],
   );
-  // Node and Bun would accept tags of 4 bytes: the length is always said.
-  const gcm = (iv: Bytes, additionalData: Bytes) => ({
-    name: "AES-GCM",
-    iv,
-    additionalData,
-    tagLength: 128,
-  });
   return {
     seal: async (nonce, aad, plaintext) =>
       new Uint8Array(await crypto.subtle.encrypt(gcm(nonce, aad), key, plaintext)),
@@ -73,4 +66,9 @@ async function deriveSeal(base: CryptoKey, info: string, salt: Bytes): Promise<S
       crypto.subtle.decrypt(gcm(nonce, aad), key, sealed)
         .then((plaintext) => new Uint8Array(plaintext), () => undefined),
   };
+}
+
+// Node and Bun would accept tags of 4 bytes: the length is always said.
+function gcm(iv: Bytes, additionalData: Bytes) {
+  return { name: "AES-GCM", iv, additionalData, tagLength: 128 };
 }

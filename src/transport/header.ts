@@ -95,11 +95,7 @@ export class HeaderToken implements Transport {
     const { response, owners } = this.#routeFor(answer.name);
     assertB64Token(token);
     if ((owners.get(headers) ?? answer.name) !== answer.name) {
-      throw new TypeError(
-        `the session ${
-          JSON.stringify(answer.name)
-        } cannot be written: ${response} holds another session's token`,
-      );
+      throw new TypeError(cannotTravel(answer.name, `${response} holds another session's token`));
     }
     owners.set(headers, answer.name);
     put(headers, response, token);
@@ -131,9 +127,7 @@ export class HeaderToken implements Transport {
   #routeFor(name: string): Route {
     const route = this.#route(name);
     if (route) return route;
-    throw new TypeError(
-      `the session ${JSON.stringify(name)} cannot travel in a header: none is set aside for it`,
-    );
+    throw new TypeError(cannotTravel(name, "no header is set aside for it"));
   }
 }
 
@@ -141,13 +135,10 @@ function routeOf(header: string, options: HeaderTokenOptions): Route {
   const authorization = same(header, "authorization");
   const { scheme = authorization ? "Bearer" : null } = options;
   const { responseHeader = authorization ? "X-Session-Token" : header } = options;
+  // RFC 9110 sections 5.1 and 11.1
   for (const text of [header, responseHeader, scheme ?? header]) {
     if (isToken(text)) continue;
-    throw new TypeError(
-      `${
-        JSON.stringify(text)
-      } cannot be a header or a scheme: it is not a token (RFC 9110 section 5.6.2)`,
-    );
+    throw new TypeError(`${JSON.stringify(text)} cannot be a header or a scheme: not a token`);
   }
   return { request: header, response: responseHeader, scheme, owners: new WeakMap() };
 }
@@ -173,6 +164,10 @@ function credentials(value: string, scheme: string | null): string | undefined {
 
 function put(headers: Headers, field: string, token: string): void {
   headers.set(field, token);
-  // A `*` there does not cover requests with credentials (Fetch section 3.3.5), so the name is added beside it.
+  // A `*` there does not cover requests with credentials (Fetch, "CORS protocol and credentials"): the name joins it.
   addMember(headers, "access-control-expose-headers", field);
+}
+
+function cannotTravel(name: string, why: string): string {
+  return `the session ${JSON.stringify(name)} cannot travel in a header: ${why}`;
 }

@@ -118,8 +118,8 @@ function split(url: string): { base: string; query: string; fragment: string } {
 /** The URL with its parameter set or, without a token, removed; the other parameters keep their spelling. */
 function withParam(url: string, param: string, token: string | undefined): string {
   const { base, query, fragment } = split(url);
-  const parts = query.slice(1).split("&")
-    .filter((part) => part !== "" && !new URLSearchParams(`?${part}`).has(param));
+  const parts = (query === "" ? [] : query.slice(1).split("&"))
+    .filter((part) => !new URLSearchParams(`?${part}`).has(param));
   if (token !== undefined) parts.push(String(new URLSearchParams([[param, token]])));
   return base + (parts.length > 0 ? `?${parts.join("&")}` : "") + fragment;
 }
@@ -136,6 +136,8 @@ function isSameOrigin(location: string, url: string): boolean {
   const absolute = URL.canParse(location);
   const home = absolute ? url : "https://relative.invalid";
   if (!URL.canParse(location, home)) return false;
-  const { origin, username, password } = new URL(location, absolute ? undefined : home);
-  return origin === new URL(home).origin && origin !== "null" && username + password === "";
+  const target = new URL(location, absolute ? undefined : home);
+  const { protocol, host } = new URL(home);
+  return target.protocol === protocol && target.host === host &&
+    target.username + target.password === "";
 }

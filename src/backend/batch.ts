@@ -1,0 +1,316 @@
+import type { Clock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import type { Backend, Call, Loaded, Outcome, RecordKey, Write } from "./backend.ts";
+
+/** What a group commit may be told. */
+export interface BatchOptions {
+  /** The most operations that go together. Default 1,000. */
+  readonly maxBatch?: number;
+  /** The most bytes of data that go together; one larger operation goes alone. Default 8 MiB. */
+  readonly maxBatchBytes?: number;
+  /** The most operations that wait. Beyond it a call is refused at once. Default 10,000 for loads and as many for writes. */
+  readonly maxQueue?: number;
+  /** The most bytes of data that wait. Beyond it a call is refused at once. Default 64 MiB. */
+  readonly maxQueueBytes?: number;
+  /** Measures deadlines. Default: the clock of the runtime. */
+  readonly clock?: Clock;
+  /** Hears of each batch that was answered. */
+  readonly onBatch?: (batch: Batch) => void;
+}
+
+/** A batch that was answered. */
+export interface Batch {
+  readonly operation: "load" | "write";
+  /** How many operations went together. */
+  readonly size: number;
+  /** How many bytes of data they held. */
+  readonly bytes: number;
+  /** How long the backend took, in milliseconds. */
+  readonly ms: number;
+}
+
+/**
+ * Group commit: operations that arrive while others are under way wait for them and then go together. With nothing
+ * under way an operation leaves at once. Each keeps its own deadline, its own signal and its own outcome.
+ *
+ * @example
+ * ```ts
+ * import { batched, generateKey, memoryBackend, Store } from "mongostore";
+ *
+ * const store = new Store({ backend: batched(memoryBackend()), keys: [generateKey()] });
+ * console.log((await store.get(new Request("https://shop.example/"))).isNew); // true
+ * ```
+ */
+export function batched(inner: Backend, options: BatchOptions = {}): Backend {
+  const loads = new Pipeline<RecordKey, Loaded | StoreUnavailableError>({
+    ...options,
+    operation: "load",
+    // Two loads of one record are one question.
+    shared: true,
+    textOf: (key) => key.text,
+    bytesOf: () => 0,
+    send: (keys, call) => inner.load(keys, call),
+    failed: (error) => error,
+  });
+  const writes = new Pipeline<Write, Outcome>({
+    ...options,
+    operation: "write",
+    // Two writes of one record go one after the other.
+    shared: false,
+    textOf: (write) => write.key.text,
+    bytesOf: (write) => "data" in write ? write.data.length : 0,
+    send: (batch, call) => inner.write(batch, call),
+    failed: (error) => ({ status: "failed", error }),
+  });
+  return {
+    async load(keys, call) {
+      return (await loads.run(keys, call)).map((loaded) => {
+        if (loaded instanceof StoreUnavailableError) throw loaded;
+        return loaded;
+      });
+    },
+    write: (batch, call) => writes.run(batch, call),
+    list: (subject, limit, call) => inner.list(subject, limit, call),
+    remove: (selection, call) => inner.remove(selection, call),
+    now: (call) => inner.now(call),
+    async close(call) {
+      await Promise.all([loads.close(), writes.close()]);
+      await inner.close(call);
+    },
+  };
+}
+
+interface Lane<I, R> extends BatchOptions {
+  readonly operation: "load" | "write";
+  readonly shared: boolean;
+  readonly textOf: (item: I) => string;
+  readonly bytesOf: (item: I) => number;
+  readonly send: (items: readonly I[], call: Call) => Promise<readonly R[]>;
+  readonly failed: (error: StoreUnavailableError) => R;
+}
+
+/** One operation that waits or is under way. */
+interface Entry<I, R> {
+  readonly item: I;
+  readonly text: string;
+  readonly bytes: number;
+  readonly call: Call;
+  /** Under way: the backend has it. */
+  sent: boolean;
+  /** Answered: what comes later is ignored. */
+  settled: boolean;
+  readonly settle: (result: R) => void;
+}
+
+/** How many batches may be under way at once. */
+const UNDER_WAY = 2;
+/** How often deadlines are looked at, in milliseconds: an operation is answered at most this long after its own. */
+const SWEEP_MS = 50;
+
+class Pipeline<I, R> {
+  readonly #lane: Lane<I, R>;
+  readonly #clock: Clock;
+  readonly #maxBatch: number;
+  readonly #maxBatchBytes: number;
+  readonly #maxQueue: number;
+  readonly #maxQueueBytes: number;
+  #queue: Entry<I, R>[] = [];
+  #queueBytes = 0;
+  readonly #pending = new Set<Entry<I, R>>();
+  #underWay = 0;
+  /** The size of a batch under the present load: a second batch waits until it is worth its trip. */
+  #typical = 1;
+  #sweeping = false;
+  #closed = false;
+  #idle: (() => void)[] = [];
+
+  constructor(lane: Lane<I, R>) {
+    this.#lane = lane;
+    this.#clock = lane.clock ?? systemClock;
+    this.#maxBatch = lane.maxBatch ?? 1_000;
+    this.#maxBatchBytes = lane.maxBatchBytes ?? 8 * 1024 * 1024;
+    this.#maxQueue = lane.maxQueue ?? 10_000;
+    this.#maxQueueBytes = lane.maxQueueBytes ?? 64 * 1024 * 1024;
+  }
+
+  /** Answers each item, in their order. Never rejects. */
+  run(items: readonly I[], call: Call): Promise<readonly R[]> {
+    return new Promise((resolve) => {
+      const results: R[] = [];
+      let left = items.length;
+      if (left === 0) resolve(results);
+      items.forEach((item, i) => {
+        this.#enter(item, call, (result) => {
+          results[i] = result;
+          if (--left === 0) resolve(results);
+        });
+      });
+      this.#flush();
+    });
+  }
+
+  /** Refuses what comes later and waits for what is here. */
+  close(): Promise<void> {
+    this.#closed = true;
+    if (this.#pending.size === 0 && this.#underWay === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #enter(item: I, call: Call, answer: (result: R) => void): void {
+    const { lane, bytes } = { lane: this.#lane, bytes: this.#lane.bytesOf(item) };
+    const refusal = this.#refuse(bytes, call);
+    if (refusal) return answer(lane.failed(refusal));
+    const abort = () => this.#expire(entry, "was aborted", call.signal?.reason);
+    const entry: Entry<I, R> = {
+      item,
+      text: lane.textOf(item),
+      bytes,
+      call,
+      sent: false,
+      settled: false,
+      settle: (result) => {
+        if (entry.settled) return;
+        entry.settled = true;
+        this.#pending.delete(entry);
+        call.signal?.removeEventListener("abort", abort);
+        answer(result);
+      },
+    };
+    call.signal?.addEventListener("abort", abort);
+    this.#pending.add(entry);
+    this.#queue.push(entry);
+    this.#queueBytes += bytes;
+    this.#watch();
+  }
+
+  #refuse(bytes: number, { signal }: Call): StoreUnavailableError | undefined {
+    const { operation } = this.#lane;
+    const refuse = (why: string, cause?: unknown) =>
+      new StoreUnavailableError(`the ${operation} was not begun: ${why}`, {
+        outcome: "not-applied",
+        cause,
+      });
+    if (this.#closed) return refuse("the store is closed");
+    if (signal?.aborted) return refuse("it was aborted", signal.reason);
+    if (this.#queue.length >= this.#maxQueue) {
+      return refuse(`${this.#queue.length} others wait for the database`);
+    }
+    if (this.#queue.length > 0 && this.#queueBytes + bytes > this.#maxQueueBytes) {
+      return refuse(`${this.#queueBytes} bytes wait for the database`);
+    }
+    return undefined;
+  }
+
+  /** Sends what waits, if it is time. */
+  #flush(): void {
+    while (this.#queue.length > 0 && this.#worthATrip()) {
+      const batch = this.#take();
+      if (batch.length === 0) return;
+      void this.#send(batch);
+    }
+  }
+
+  #worthATrip(): boolean {
+    if (this.#underWay === 0) return true;
+    return this.#underWay < UNDER_WAY && this.#queue.length >= this.#typical / 2;
+  }
+
+  /** The oldest of what waits, within the bounds of a batch; what may not share it keeps its place. */
+  #take(): Entry<I, R>[] {
+    const [batch, left, texts] = [
+      new Array<Entry<I, R>>(),
+      new Array<Entry<I, R>>(),
+      new Set<string>(),
+    ];
+    let bytes = 0;
+    let full = false;
+    for (const entry of this.#queue) {
+      if (entry.settled) {
+        this.#queueBytes -= entry.bytes;
+        continue;
+      }
+      full ||= batch.length > 0 &&
+        (texts.size >= this.#maxBatch || bytes + entry.bytes > this.#maxBatchBytes);
+      if (full || (!this.#lane.shared && texts.has(entry.text))) {
+        left.push(entry);
+        continue;
+      }
+      texts.add(entry.text);
+      batch.push(entry);
+      bytes += entry.bytes;
+    }
+    this.#queue = left;
+    this.#queueBytes -= bytes;
+    return batch;
+  }
+
+  async #send(batch: readonly Entry<I, R>[]): Promise<void> {
+    this.#underWay++;
+    this.#typical = Math.max(batch.length, this.#typical * 0.9);
+    const distinct = new Map<string, I>();
+    let [deadline, bytes] = [0, 0];
+    for (const entry of batch) {
+      entry.sent = true;
+      distinct.set(entry.text, entry.item);
+      deadline = Math.max(deadline, entry.call.deadline);
+      bytes += entry.bytes;
+    }
+    const started = this.#clock.monotonic();
+    const results = await this.#ask([...distinct.values()], { deadline });
+    const answers = new Map([...distinct.keys()].map((text, i) => [text, results[i]] as const));
+    for (const entry of batch) {
+      entry.settle(answers.get(entry.text) ?? this.#lane.failed(unanswered()));
+    }
+    this.#underWay--;
+    const { operation, onBatch } = this.#lane;
+    onBatch?.({ operation, size: batch.length, bytes, ms: this.#clock.monotonic() - started });
+    this.#flush();
+    if (this.#pending.size === 0 && this.#underWay === 0) {
+      for (const done of this.#idle.splice(0)) {
+        done();
+      }
+    }
+  }
+
+  async #ask(items: readonly I[], call: Call): Promise<readonly R[]> {
+    try {
+      return await this.#lane.send(items, call);
+    } catch (error) {
+      if (error instanceof StoreUnavailableError) return items.map(() => this.#lane.failed(error));
+      if (items.length > 1) {
+        // One of them cannot even be sent. Alone, it fails alone.
+        const each = await Promise.all(items.map((item) => this.#ask([item], call)));
+        return each.flat();
+      }
+      const failure = new StoreUnavailableError(`the backend refused the ${this.#lane.operation}`, {
+        outcome: "unknown",
+        cause: error,
+      });
+      return [this.#lane.failed(failure)];
+    }
+  }
+
+  #watch(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    this.#clock.after(SWEEP_MS, () => {
+      this.#sweeping = false;
+      const now = this.#clock.monotonic();
+      for (const entry of this.#pending) {
+        if (now >= entry.call.deadline) this.#expire(entry, "was not answered in time");
+      }
+      if (this.#pending.size > 0) this.#watch();
+    });
+  }
+
+  #expire(entry: Entry<I, R>, what: string, cause?: unknown): void {
+    const { operation, failed } = this.#lane;
+    const outcome = entry.sent && operation === "write" ? "unknown" : "not-applied";
+    entry.settle(failed(new StoreUnavailableError(`the ${operation} ${what}`, { outcome, cause })));
+  }
+}
+
+function unanswered(): StoreUnavailableError {
+  return new StoreUnavailableError("the backend gave no answer", { outcome: "unknown" });
+}

@@ -1,0 +1,105 @@
+import type { Backend, Call, RecordKey, StoredRecord } from "./backend/backend.ts";
+import { parseHandle } from "./backend/record.ts";
+import type { DataCodec, OpenedData } from "./codec/codec.ts";
+import { CorruptRecordError, SessionGoneError } from "./errors.ts";
+import { decodePayload } from "./payload.ts";
+import type { Payload, Snapshot } from "./payload.ts";
+
+/** What a lookup found. */
+export type Found =
+  | {
+    readonly status: "found";
+    readonly snapshot: Snapshot;
+    readonly payload: Payload;
+    /** The backend's time of the load, in ms since 1970. */
+    readonly now: number;
+  }
+  | { readonly status: "missing"; readonly error: SessionGoneError | CorruptRecordError }
+  /** The id was replaced; `join` tells whether requests that know the old one may follow. */
+  | { readonly status: "moved"; readonly next: RecordKey; readonly join: boolean };
+
+/** How many replaced ids a request is led through. */
+const MAX_HOPS = 4;
+
+/** Reads records: loads, opens and understands them. Nothing that stands in the database makes it throw. */
+export class Lookup {
+  readonly #backend: Backend;
+  readonly #data: DataCodec;
+  readonly #lifetime: number;
+
+  /** Records older than `lifetime` ms are missing. */
+  constructor(backend: Backend, data: DataCodec, lifetime: number) {
+    this.#backend = backend;
+    this.#data = data;
+    this.#lifetime = lifetime;
+  }
+
+  /** What stands at the key itself. */
+  async read(name: string, key: RecordKey, call: Call): Promise<Found> {
+    const [loaded] = await this.#backend.load([key], call);
+    if (!loaded || loaded.status === "absent") return missing();
+    if (loaded.status === "malformed" || loaded.record.name !== name) return corrupt();
+    const { record, now } = loaded;
+    if (now >= record.created + this.#lifetime) return missing();
+    const opened = await this.#open(record);
+    const payload = opened.ok ? decodePayload(opened.text) : undefined;
+    if (!opened.ok || !payload) return corrupt();
+    if ("next" in payload) {
+      const next = parseHandle(payload.next);
+      return next ? { status: "moved", next, join: payload.join } : corrupt();
+    }
+    const { data: _, ...stored } = record;
+    return {
+      status: "found",
+      snapshot: { ...stored, text: opened.text, stale: opened.stale },
+      payload,
+      now,
+    };
+  }
+
+  /** What stands at the key, or at the one that took its place where requests may join that. */
+  async follow(
+    name: string,
+    key: RecordKey,
+    call: Call,
+  ): Promise<Exclude<Found, { status: "moved" }>> {
+    let at = key;
+    for (let hop = 0; hop < MAX_HOPS; hop++) {
+      const found = await this.read(name, at, call);
+      if (found.status !== "moved") return found;
+      if (!found.join) break;
+      at = found.next;
+    }
+    return missing();
+  }
+
+  /** The label of a listed record; undefined where its data does not open. */
+  async meta(record: StoredRecord): Promise<unknown> {
+    const opened = await this.#open(record);
+    const payload = opened.ok ? decodePayload(opened.text) : undefined;
+    return payload && "meta" in payload ? payload.meta : undefined;
+  }
+
+  async #open({ data, name, key, created }: StoredRecord): Promise<OpenedData> {
+    const opening = this.#data.open(data, { name, key: key.bytes, created });
+    return opening instanceof Promise ? await opening : opening;
+  }
+}
+
+/** The error of a session that has ended. */
+export function gone(): SessionGoneError {
+  return new SessionGoneError(
+    "the session has ended: it was destroyed, revoked or replaced, or it has expired",
+  );
+}
+
+function missing(): { status: "missing"; error: SessionGoneError } {
+  return { status: "missing", error: gone() };
+}
+
+function corrupt(): { status: "missing"; error: CorruptRecordError } {
+  const error = new CorruptRecordError(
+    "the stored record does not open: it is not a session of this name, was altered, or its key was dropped",
+  );
+  return { status: "missing", error };
+}

@@ -1,0 +1,77 @@
+import { writable } from "./response.ts";
+import type { RequestLike } from "./transport/transport.ts";
+
+/** A session that could not be saved. */
+export interface Failure {
+  readonly name: string;
+  readonly error: unknown;
+}
+
+/** Saves the sessions that a request asked one store for. */
+export type Saver = (
+  request: RequestLike,
+  headers: Headers,
+  status: number | undefined,
+) => Promise<readonly Failure[]>;
+
+const savers = new WeakMap<object, Set<Saver>>();
+
+/** Notes that the request asked this store for a session. */
+export function register(request: RequestLike, saver: Saver): void {
+  const asked = savers.get(request);
+  if (asked) asked.add(saver);
+  else savers.set(request, new Set([saver]));
+}
+
+/**
+ * Saves every session that was asked for during the request, whichever store it came from. Goes on past a failure, then
+ * rejects with one `AggregateError` that names each session it could not save.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, generateKey, saveAll } from "mongostore";
+ *
+ * const store = createMemoryStore<{ theme: string }>({ keys: [generateKey()] });
+ * const request = new Request("https://shop.example/");
+ * (await store.get(request, "session")).values.theme = "dark";
+ * (await store.get(request, "campaign")).values.theme = "autumn";
+ * const response = await saveAll(request, new Response("hello"));
+ * console.log(response.headers.getSetCookie().length); // 2
+ * ```
+ */
+export async function saveAll<R extends Response | Headers>(
+  request: RequestLike,
+  response: R,
+): Promise<R>;
+export async function saveAll(
+  request: RequestLike,
+  response: Response | Headers,
+): Promise<Response | Headers> {
+  const answer = response instanceof Headers ? response : writable(response);
+  const failures = answer instanceof Headers
+    ? await saveEach(request, answer, undefined)
+    : await saveEach(request, answer.headers, answer.status);
+  if (failures.length > 0) throw combine(failures);
+  return answer;
+}
+
+/** Saves every session of the request; gives the failures. */
+export async function saveEach(
+  request: RequestLike,
+  headers: Headers,
+  status: number | undefined,
+): Promise<readonly Failure[]> {
+  const asked = [...savers.get(request) ?? []];
+  return (await Promise.all(asked.map((save) => save(request, headers, status)))).flat();
+}
+
+/** One error for all failures. */
+export function combine(failures: readonly Failure[]): AggregateError {
+  const names = failures.map(({ name, error }) =>
+    `${name} (${error instanceof Error ? error.name : typeof error})`
+  );
+  return new AggregateError(
+    failures.map(({ error }) => error),
+    `could not save the sessions: ${names.join(", ")}`,
+  );
+}
