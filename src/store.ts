@@ -26,6 +26,7 @@ import type { Failure, Saver } from "./save-all.ts";
 import { validate } from "./schema.ts";
 import { Session, stateOf } from "./session.ts";
 import type { SessionState, SessionStore } from "./session.ts";
+import { isToken } from "./transport/grammar.ts";
 import type { Answer, RequestLike, SessionOptions, Transport } from "./transport/transport.ts";
 
 /** Gives the session of a name, or of the store's default name, for the request that is being handled. */
@@ -86,7 +87,7 @@ export class Store<V extends object = Record<string, unknown>>
     this.options = { ...resolved.session };
     this.token = resolved.transport;
     this.codecs = codecs;
-    this.token.check(resolved.name, this.options);
+    this.#admit(resolved.name, this.options);
     this.#emit = emitTo(resolved.onEvent);
     const check = schema && (async (values: object) => {
       const output = await validate(schema, values);
@@ -123,7 +124,7 @@ export class Store<V extends object = Record<string, unknown>>
 
   /** The same as `get`, decoded afresh and not registered. */
   async new(request: RequestLike, name: string = this.#resolved.name): Promise<Session<V>> {
-    this.token.check(name, this.options);
+    this.#admit(name, this.options);
     const call = this.#call();
     const presented = this.token.read(request, name);
     if (!presented) return this.#make(name, this.token, undefined);
@@ -212,16 +213,17 @@ export class Store<V extends object = Record<string, unknown>>
    * leaves, those it asked for. Where a session ended meanwhile the response leaves with the client's token cleared.
    * A handler that throws saves nothing.
    */
-  handle<Q extends RequestLike, A extends unknown[]>(
-    handler: (request: Q, session: SessionGetter<V>, ...rest: A) => Response | Promise<Response>,
-  ): (request: Q, ...rest: A) => Promise<Response> {
+  handle<Q extends RequestLike, A extends unknown[], R extends Response | undefined>(
+    handler: (request: Q, session: SessionGetter<V>, ...rest: A) => R | Promise<R>,
+  ): (request: Q, ...rest: A) => Promise<R | Response> {
     return async (request, ...rest) => {
       const response = await handler(request, (name) => this.get(request, name), ...rest);
-      const answer = writable(response);
-      const failures = await saveEach(request, answer.headers, answer.status);
+      // An upgrade's response is the runtime's own and carries nothing; its sessions are saved all the same.
+      const answer = response && response.status !== 101 ? writable(response) : undefined;
+      const failures = await saveEach(request, answer?.headers ?? new Headers(), response?.status);
       const serious = failures.filter(({ error }) => !(error instanceof SessionGoneError));
       if (serious.length > 0) throw serious.length === 1 ? serious[0]?.error : combine(serious);
-      return answer;
+      return answer ?? response;
     };
   }
 
@@ -283,6 +285,14 @@ export class Store<V extends object = Record<string, unknown>>
   /** The same as `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** Throws `TypeError` for a name that is no token of RFC 9110 (section 5.6.2), or that the transport cannot carry. */
+  #admit(name: string, options: SessionOptions): void {
+    if (!isToken(name)) {
+      throw new TypeError("cannot name a session so: the name must be a token of RFC 9110");
+    }
+    this.token.check(name, options);
   }
 
   #call(): Call {
@@ -361,7 +371,7 @@ export class Store<V extends object = Record<string, unknown>>
   ): Promise<void> {
     const { name, options } = session;
     const state = stateOf(session);
-    this.token.check(name, options);
+    this.#admit(name, options);
     this.token.annotate(headers);
     const answer = { request, name, options, status };
     try {

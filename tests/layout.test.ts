@@ -13,6 +13,7 @@ const SHARED = [
   "codec/id.ts",
   "codec/serializer.ts",
   "backend/record.ts",
+  "transport/grammar.ts",
 ];
 
 /** From the bottom to the top: a file imports what stands in the rows before its own. */

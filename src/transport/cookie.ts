@@ -30,6 +30,7 @@ const domainValue =
  * const store = createMemoryStore({ keys: [generateKey()], token: new CookieToken() });
  * const request = new Request("https://app.example/");
  * const session = await store.get(request, "__Host-sid");
+ * session.values["userId"] = "42";
  * const response = await store.save(request, new Response("ok"), session);
  * console.log(response.headers.getSetCookie().length); // 1
  * ```

@@ -44,6 +44,7 @@ interface Route {
  * const store = createMemoryStore({ keys: [generateKey()], token: new HeaderToken() });
  * const request = new Request("https://api.example/login", { method: "POST" });
  * const session = await store.get(request, "sid");
+ * session.values["userId"] = "42";
  * const response = await store.save(request, new Response("ok"), session);
  *
  * const authorization = `Bearer ${response.headers.get("x-session-token")}`;

@@ -28,6 +28,7 @@ export interface QueryTokenOptions {
  * const store = createMemoryStore({ keys: [generateKey()], token });
  * const request = new Request("https://app.example/");
  * const session = await store.get(request, "sid");
+ * session.values["userId"] = "42";
  * await store.save(request, new Response("ok"), session);
  *
  * const next = new Request(token.url("https://app.example/cart", session));
