@@ -51,6 +51,12 @@ export { Session } from "./session.ts";
 export { Store } from "./store.ts";
 export type { SessionGetter, SessionInfo } from "./store.ts";
 export { CookieToken } from "./transport/cookie.ts";
+export { firstOf } from "./transport/first-of.ts";
+export type { FirstOfOptions } from "./transport/first-of.ts";
+export { HeaderToken } from "./transport/header.ts";
+export type { HeaderTokenOptions } from "./transport/header.ts";
+export { QueryToken } from "./transport/query.ts";
+export type { QueryTokenOptions } from "./transport/query.ts";
 export type {
   Answer,
   Presented,

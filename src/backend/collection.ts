@@ -26,11 +26,11 @@ export interface SessionCollection {
   /** Deletes every document that matches. */
   deleteMany(filter?: object, options?: object): Promise<{ readonly deletedCount: number }>;
   /** Applies many writes in one command. */
-  bulkWrite(operations: object[], options?: object): Promise<BulkCounts>;
+  bulkWrite(operations: readonly object[], options?: object): Promise<BulkCounts>;
   /** The indexes of the collection. */
   listIndexes(options?: object): DocumentCursor;
   /** Creates an index unless it stands already; gives its name. */
-  createIndex(keys: object, options?: object): Promise<string>;
+  createIndex(keys: Readonly<Record<string, 1 | -1>>, options?: object): Promise<string>;
 }
 
 /** A cursor that is read to its end at once. */

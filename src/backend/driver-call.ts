@@ -49,7 +49,10 @@ export function withinDeadline<T>(
       controller.abort(error);
     };
     const onAbort = () => signal && interrupt(aborted(signal));
-    const cancel = clock.after(left, () => interrupt(new Interruption("MongoDB did not answer in time")));
+    const cancel = clock.after(
+      left,
+      () => interrupt(new Interruption("MongoDB did not answer in time")),
+    );
     const done = () => {
       cancel();
       signal?.removeEventListener("abort", onAbort);
@@ -159,7 +162,9 @@ export function unavailable(
 
 /** The error, unless it carries parts of documents, which a log would show: then only what kind it is. */
 function withoutContents(error: unknown): unknown {
-  const carries = ["result", "writeErrors", "errInfo", "keyValue"].some((name) => field(error, name));
+  const carries = ["result", "writeErrors", "errInfo", "keyValue"].some((name) =>
+    field(error, name)
+  );
   if (!carries || !(error instanceof Error)) return error;
   const code = codeOf(error);
   return new Error(code === undefined ? error.name : `${error.name}, code ${code}`);

@@ -18,17 +18,6 @@ export interface IndexOptions {
  * `collMod` can mend. Rejects with `IndexConflictError` where an index stands in the way or the database user may not,
  * and with `StoreUnavailableError` in an outage. Building an index over many records may outlast the call; it goes on in
  * the database, and the next start finds it.
- *
- * @example
- * ```ts
- * import { MongoClient } from "mongodb";
- * import { ensureIndexes } from "mongostore";
- *
- * const client = new MongoClient("mongodb://127.0.0.1/app");
- * const call = { deadline: performance.now() + 30_000 };
- * await ensureIndexes(client.db().collection("sessions"), { ttl: true }, call);
- * await client.close();
- * ```
  */
 export async function ensureIndexes(
   collection: SessionCollection,
@@ -39,15 +28,19 @@ export async function ensureIndexes(
   if (!ttl) return;
 
   // 1. See what stands there; a collection that does not exist has no index.
-  const standing = await attempt("listIndexes", "its indexes", (signal) =>
-    collection.listIndexes({ ...READ, signal }).toArray().catch((error: unknown) => {
-      if (codeOf(error) === NAMESPACE_NOT_FOUND) return [];
-      throw error;
-    }));
+  const standing = await attempt(
+    "listIndexes",
+    "its indexes",
+    (signal) =>
+      collection.listIndexes({ ...READ, signal }).toArray().catch((error: unknown) => {
+        if (codeOf(error) === NAMESPACE_NOT_FOUND) return [];
+        throw error;
+      }),
+  );
 
   // 2. Refuse any other TTL index: it would remove records before their time.
   for (const index of standing.map(read)) {
-    if (index.expireAfterSeconds !== undefined && index.key !== EXPIRES.key) {
+    if (index.expireAfterSeconds !== undefined && index.key !== JSON.stringify(EXPIRES.keys)) {
       throw new IndexConflictError(
         `the index "${index.name}" of the collection "${collection.collectionName}" removes records by another field ` +
           "than expires and would end sessions early; drop it, or use another collection",
@@ -57,18 +50,22 @@ export async function ensureIndexes(
 
   // 3. Create or mend ours.
   for (const wanted of [EXPIRES, SUBJECT]) {
-    const found = standing.map(read).find(({ key }) => key === wanted.key);
+    const { keys, options, expireAfterSeconds } = wanted;
+    const text = JSON.stringify(keys);
+    const found = standing.map(read).find(({ key }) => key === text);
     if (!found) {
-      await attempt("createIndex", wanted.key, (signal) =>
-        collection.createIndex(JSON.parse(wanted.key), { ...wanted.options, ...WRITE, signal }));
+      await attempt(
+        "createIndex",
+        text,
+        (signal) => collection.createIndex(keys, { ...options, ...WRITE, signal }),
+      );
       continue;
     }
-    if (!wanted.fits(found)) throw conflict(found.name, "has other options");
-    const { expireAfterSeconds } = wanted;
+    if (!wanted.fits(found)) throw conflict(found.name, "has other options than are needed");
     if (expireAfterSeconds === found.expireAfterSeconds) continue;
     const { db } = collection;
     if (!db) throw conflict(found.name, "has another expireAfterSeconds");
-    await attempt("collMod", wanted.key, (signal) =>
+    await attempt("collMod", found.name, (signal) =>
       db.command({
         collMod: collection.collectionName,
         index: { name: found.name, expireAfterSeconds },
@@ -126,20 +123,28 @@ interface Index {
   readonly isPeculiar: boolean;
 }
 
-const EXPIRES = {
-  key: JSON.stringify({ expires: 1 }),
+/** An index of ours, and which others do in its place. */
+interface Wanted {
+  readonly keys: Readonly<Record<string, 1 | -1>>;
+  readonly options: object;
+  readonly expireAfterSeconds: number | undefined;
+  fits(index: Index): boolean;
+}
+
+const EXPIRES: Wanted = {
+  keys: { expires: 1 },
   expireAfterSeconds: 0,
   options: { expireAfterSeconds: 0, collation: { locale: "simple" } },
-  fits: ({ partial, isPeculiar }: Index): boolean => partial === undefined && !isPeculiar,
+  fits: ({ partial, isPeculiar }) => partial === undefined && !isPeculiar,
 };
 
 const HAS_SUBJECT = { subject: { $exists: true } };
 
-const SUBJECT = {
-  key: JSON.stringify({ subject: 1, modified: -1 }),
+const SUBJECT: Wanted = {
+  keys: { subject: 1, modified: -1 },
   expireAfterSeconds: undefined,
   options: { partialFilterExpression: HAS_SUBJECT, collation: { locale: "simple" } },
-  fits: ({ partial, isPeculiar }: Index): boolean =>
+  fits: ({ partial, isPeculiar }) =>
     (partial === undefined || partial === JSON.stringify(HAS_SUBJECT)) && !isPeculiar,
 };
 

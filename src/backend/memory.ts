@@ -57,58 +57,65 @@ class MemoryBackend implements Backend {
     this.#sweepAt = Math.min(1024, maxRecords);
   }
 
-  async load(keys: readonly RecordKey[], call: Call): Promise<readonly Loaded[]> {
-    this.#check(call);
-    const now = this.#clock.now();
-    return keys.map((key) => {
-      const record = this.#living(key, now);
-      return record ? { status: "found", record, now } : { status: "absent" };
+  load(keys: readonly RecordKey[], call: Call): Promise<readonly Loaded[]> {
+    return this.#run(call, (now) =>
+      keys.map((key) => {
+        const record = this.#living(key, now);
+        return record ? { status: "found", record, now } : { status: "absent" };
+      }));
+  }
+
+  write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
+    return this.#run<readonly Outcome[]>(call, (now) => {
+      writes.forEach(checkWrite);
+      return writes.map((write) => this.#apply(write, now));
+    }).catch((error: unknown) => {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      return writes.map(() => ({ status: "failed", error }));
     });
   }
 
-  async write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
-    writes.forEach(checkWrite);
-    try {
-      this.#check(call);
-    } catch (error) {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      return writes.map(() => ({ status: "failed", error }));
-    }
-    const now = this.#clock.now();
-    return writes.map((write) => ({ ...this.#apply(write, now) }));
+  list(subject: string, limit: number, call: Call): Promise<readonly StoredRecord[]> {
+    return this.#run(call, (now) =>
+      [...this.#records.values()]
+        .filter((record) => record.subject === subject && record.expires > now)
+        .sort((a, b) => b.modified - a.modified)
+        .slice(0, Math.max(0, limit)));
   }
 
-  async list(subject: string, limit: number, call: Call): Promise<readonly StoredRecord[]> {
-    this.#check(call);
-    const now = this.#clock.now();
-    return [...this.#records.values()]
-      .filter((record) => record.subject === subject && record.expires > now)
-      .sort((a, b) => b.modified - a.modified)
-      .slice(0, Math.max(0, limit));
-  }
-
-  async remove(selection: Selection, call: Call): Promise<number> {
-    const { key, subject, except = [] } = selection;
-    if (!key && subject === undefined) throw new TypeError("a selection names a key or a subject");
-    this.#check(call);
-    const kept = new Set(except.map((other) => other.text));
-    const candidates = key ? [this.#records.get(key.text)] : [...this.#records.values()];
-    let removed = 0;
-    for (const record of candidates) {
-      if (!record || kept.has(record.key.text)) continue;
-      if (subject !== undefined && record.subject !== subject) continue;
-      this.#records.delete(record.key.text);
-      removed++;
-    }
-    return removed;
+  remove({ key, subject, except = [] }: Selection, call: Call): Promise<number> {
+    return this.#run(call, () => {
+      if (!key && subject === undefined) {
+        throw new TypeError("a selection names a key or a subject");
+      }
+      const kept = new Set(except.map((other) => other.text));
+      const candidates = key ? [this.#records.get(key.text)] : [...this.#records.values()];
+      const chosen = candidates.filter((record) =>
+        record && !kept.has(record.key.text) &&
+        (subject === undefined || record.subject === subject)
+      );
+      for (const record of chosen) if (record) this.#records.delete(record.key.text);
+      return chosen.length;
+    });
   }
 
   now(): number {
     return this.#clock.now();
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
     this.#closed = true;
+    return Promise.resolve();
+  }
+
+  /** Does it at once, unless the call is over; what it throws is a rejection. */
+  #run<T>(call: Call, work: (now: number) => T): Promise<T> {
+    try {
+      this.#check(call);
+      return Promise.resolve(work(this.#clock.now()));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #apply(write: Write, now: number): Outcome {

@@ -7,8 +7,8 @@ import {
   Interruption,
   isRefusal,
   unavailable,
-  type WriteSender,
   writeErrorsOf,
+  type WriteSender,
 } from "./driver-call.ts";
 import { sameBytes, toDocument } from "./record.ts";
 
@@ -53,9 +53,9 @@ export class MongodbWriter {
     const all = writes.map((write): Pending => ({ write, outcome: undefined, lost: false }));
     // A command holds one kind of write; the driver would send the kinds of a mixed bulk one after the other.
     const kinds = [["insert"], ["update", "touch"], ["remove"]];
-    await Promise.all(kinds.map((kind) =>
-      this.#settle(all.filter(({ write }) => kind.includes(write.kind)), call)
-    ));
+    await Promise.all(
+      kinds.map((kind) => this.#settle(all.filter(({ write }) => kind.includes(write.kind)), call)),
+    );
     return all.map((pending) => pending.outcome ?? failed(pending, undefined));
   }
 

@@ -111,32 +111,38 @@ class MongodbBackend implements Backend {
     });
   }
 
-  async write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
-    writes.forEach(checkWrite);
-    if (this.#isClosed) return writes.map(() => ({ status: "failed", error: closed() }));
-    return this.#track(() => this.#writer.write(writes, call));
+  write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
+    if (this.#isClosed) {
+      return Promise.resolve(writes.map(() => ({ status: "failed", error: closed() })));
+    }
+    return this.#track(() => {
+      writes.forEach(checkWrite);
+      return this.#writer.write(writes, call);
+    });
   }
 
   list(subject: string, limit: number, call: Call): Promise<readonly StoredRecord[]> {
     return this.#track(async () => {
       if (!(limit >= 1)) return [];
       const size = Math.min(Math.floor(limit), 0x7fff_ffff);
-      const documents = await this.#read(call, (signal) =>
-        this.#collection.find({ subject, $expr: LIVING }, {
-          ...READ,
-          ...SIMPLE,
-          projection: FIELDS,
-          sort: { modified: -1 },
-          limit: size,
-          signal,
-        }).toArray());
+      const documents = await this.#read(
+        call,
+        (signal) =>
+          this.#collection.find({ subject, $expr: LIVING }, {
+            ...READ,
+            ...SIMPLE,
+            projection: FIELDS,
+            sort: { modified: -1 },
+            limit: size,
+            signal,
+          }).toArray(),
+      );
       return documents.map(fromDocument).filter((record) => record !== undefined);
     });
   }
 
   /** After a lost answer the removal runs again and gives the number of the second run. */
-  async remove({ key, subject, except = [] }: Selection, call: Call): Promise<number> {
-    if (!key && subject === undefined) throw new TypeError("a selection names a key or a subject");
+  remove({ key, subject, except = [] }: Selection, call: Call): Promise<number> {
     const filter = {
       ...(subject !== undefined && { subject: { $eq: subject } }),
       ...((key || except.length > 0) && {
@@ -147,12 +153,18 @@ class MongodbBackend implements Backend {
       }),
     };
     return this.#track(async () => {
+      if (!key && subject === undefined) {
+        throw new TypeError("a selection names a key or a subject");
+      }
       let outcome: WriteCertainty = "not-applied";
       for (let tries = 1;; tries++) {
-        const sent = await this.#sender.send(call, (options) =>
-          key
-            ? this.#collection.deleteOne(filter, { ...options, ...SIMPLE })
-            : this.#collection.deleteMany(filter, { ...options, ...SIMPLE }));
+        const sent = await this.#sender.send(
+          call,
+          (options) =>
+            key
+              ? this.#collection.deleteOne(filter, { ...options, ...SIMPLE })
+              : this.#collection.deleteMany(filter, { ...options, ...SIMPLE }),
+        );
         if ("result" in sent) return sent.result.deletedCount;
         const { error, fate } = sent;
         if (fate === "lost") outcome = "unknown";
@@ -204,7 +216,10 @@ class MongodbBackend implements Backend {
     if (!first) return new Map();
     const documents: readonly Found[] = await this.#read(call, async (signal) => {
       if (keys.length === 1) {
-        const document = await this.#collection.findOne({ _id: first.bytes }, { ...options, signal });
+        const document = await this.#collection.findOne({ _id: first.bytes }, {
+          ...options,
+          signal,
+        });
         return document ? [document] : [];
       }
       const filter = { _id: { $in: keys.map(({ bytes }) => bytes) } };
@@ -247,8 +262,10 @@ class MongodbBackend implements Backend {
       { $facet: { none: [{ $limit: 1 }] } },
       { $project: { now: "$$NOW" } },
     ];
-    await this.#read(call, (signal) =>
-      this.#collection.aggregate(pipeline, { ...READ, signal }).toArray());
+    await this.#read(
+      call,
+      (signal) => this.#collection.aggregate(pipeline, { ...READ, signal }).toArray(),
+    );
     // A router answers with nothing while the database does not exist at all; then nothing is there to disagree with.
     return this.#server.now() ?? this.#clock.now();
   }
