@@ -11,6 +11,8 @@ export type {
 } from "./backend/backend.ts";
 export { batched } from "./backend/batch.ts";
 export type { Batch, BatchOptions } from "./backend/batch.ts";
+export { ensureIndexes } from "./backend/indexes.ts";
+export type { IndexOptions } from "./backend/indexes.ts";
 export { memoryBackend } from "./backend/memory.ts";
 export type { MemoryBackendOptions } from "./backend/memory.ts";
 export { mongodbBackend } from "./backend/mongodb.ts";
@@ -24,7 +26,12 @@ export type {
   OpenedToken,
   TokenCodec,
 } from "./codec/codec.ts";
-export { generateKey } from "./codec/keyring.ts";
+export { generateKey, Keyring } from "./codec/keyring.ts";
+export { plainData } from "./codec/plain.ts";
+export { sealedData } from "./codec/sealed.ts";
+export type { SealedDataOptions } from "./codec/sealed.ts";
+export { signedData, signedToken } from "./codec/signed.ts";
+export type { SignedTokenOptions } from "./codec/signed.ts";
 export { createMemoryStore, createMongoStore } from "./create.ts";
 export type { MongoStoreOptions } from "./create.ts";
 export {

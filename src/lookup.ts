@@ -1,6 +1,6 @@
 import type { Backend, Call, RecordKey, StoredRecord } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
-import type { DataCodec, OpenedData } from "./codec/codec.ts";
+import type { Awaitable, DataCodec, OpenedData } from "./codec/codec.ts";
 import { CorruptRecordError, SessionGoneError } from "./errors.ts";
 import { decodePayload } from "./payload.ts";
 import type { Payload, Snapshot } from "./payload.ts";
@@ -41,7 +41,8 @@ export class Lookup {
     if (loaded.status === "malformed" || loaded.record.name !== name) return corrupt();
     const { record, now } = loaded;
     if (now >= record.created + this.#lifetime) return missing();
-    const opened = await this.#open(record);
+    const opening = this.#open(record);
+    const opened = opening instanceof Promise ? await opening : opening;
     const payload = opened.ok ? decodePayload(opened.text) : undefined;
     if (!opened.ok || !payload) return corrupt();
     if ("next" in payload) {
@@ -80,9 +81,8 @@ export class Lookup {
     return payload && "meta" in payload ? payload.meta : undefined;
   }
 
-  async #open({ data, name, key, created }: StoredRecord): Promise<OpenedData> {
-    const opening = this.#data.open(data, { name, key: key.bytes, created });
-    return opening instanceof Promise ? await opening : opening;
+  #open({ data, name, key, created }: StoredRecord): Awaitable<OpenedData> {
+    return this.#data.open(data, { name, key: key.bytes, created });
   }
 }
 

@@ -31,8 +31,11 @@ export interface StoreOptions<V extends object = Record<string, unknown>> {
   cookie?: Partial<Omit<SessionOptions, "maxAge">>;
   /** Where the token travels. Default `new CookieToken()`. */
   token?: Transport;
-  /** How values are kept: `sealed` (AES-256-GCM, the default), `signed` (authentic and readable), `plain` (readable JSON, protected by nothing). */
-  data?: "sealed" | "signed" | "plain";
+  /**
+   * How values are kept: `sealed` (AES-256-GCM, the default), `signed` (authentic and readable), `plain` (readable JSON,
+   * protected by nothing), or a codec of your own.
+   */
+  data?: "sealed" | "signed" | "plain" | DataCodec;
   /** The largest serialized session, in bytes. Default 262,144. */
   maxBytes?: number;
   /** Store new sessions in which nothing was set. Default false: a visitor that sets nothing costs nothing. */
@@ -133,11 +136,12 @@ function outOfRange(option: string, wanted: string): never {
 }
 
 function dataCodec(
-  kind: "sealed" | "signed" | "plain",
+  kind: "sealed" | "signed" | "plain" | DataCodec,
   keyring: Keyring,
   clock: Clock,
   random: RandomBytes,
 ): DataCodec {
+  if (typeof kind === "object") return kind;
   switch (kind) {
     case "sealed":
       return sealedData(keyring, { clock, random });

@@ -131,8 +131,10 @@ export class Store<V extends object = Record<string, unknown>>
     if ("refused" in presented) {
       return this.#reject(name, presented.channel, new InvalidTokenError(presented.refused));
     }
-    const now = await this.#resolved.backend.now(call);
-    const opened = await authenticate(this.codecs, name, presented.tokens, now);
+    const time = this.#resolved.backend.now(call);
+    const now = time instanceof Promise ? await time : time;
+    const opening = authenticate(this.codecs, name, presented.tokens, now);
+    const opened = opening instanceof Promise ? await opening : opening;
     if (opened instanceof SessionError) return this.#reject(name, presented.channel, opened);
     const { clock } = this.#resolved;
     const started = clock.monotonic();
@@ -147,7 +149,11 @@ export class Store<V extends object = Record<string, unknown>>
       found: found.status === "found",
       ms: clock.monotonic() - started,
     });
-    if (found.status === "missing") return this.#make(name, presented.channel, found.error);
+    if (found.status === "missing") {
+      const { error } = found;
+      if (error.code === "CORRUPT_RECORD") return this.#reject(name, presented.channel, error);
+      return this.#make(name, presented.channel, error);
+    }
     return await this.#revive(name, presented.channel, found, opened);
   }
 
@@ -213,7 +219,11 @@ export class Store<V extends object = Record<string, unknown>>
    * leaves, those it asked for. Where a session ended meanwhile the response leaves with the client's token cleared.
    * A handler that throws saves nothing.
    */
-  handle<Q extends RequestLike, A extends unknown[], R extends Response | undefined>(
+  handle<
+    Q extends RequestLike = Request,
+    A extends unknown[] = [],
+    R extends Response | undefined = Response,
+  >(
     handler: (request: Q, session: SessionGetter<V>, ...rest: A) => R | Promise<R>,
   ): (request: Q, ...rest: A) => Promise<R | Response> {
     return async (request, ...rest) => {

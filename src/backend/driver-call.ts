@@ -18,11 +18,14 @@ const BSON = {
  */
 export const READ: object = { ...BSON, readPreference: "primary", readConcern: { level: "local" } };
 
-/** A look-up tells whether a write is durable. It follows a majority write, which brings the majority's state up to date. */
-export const LOOK_UP: object = { ...READ, readConcern: { level: "majority" } };
+/** What this finds is durable; what it does not find may be there all the same. */
+export const READ_DURABLE: object = { ...READ, readConcern: { level: "majority" } };
 
 /** Without `j` a standalone server acknowledges before its journal is on the disk. */
 const WRITE = { ...BSON, writeConcern: { w: "majority", j: true } };
+
+/** A longer timer would fire at once. */
+const LONGEST_TIMER = 0x7fff_ffff;
 
 /** The call ended before the driver answered: its deadline came, or its signal was aborted. */
 export class Interruption extends Error {}
@@ -31,39 +34,33 @@ export class Interruption extends Error {}
  * Runs one operation of the driver and settles by the call's deadline, whatever the driver does: its own timeouts
  * leave an operation on a stopped server hanging for more than a minute. The signal makes it give the connection back.
  */
-export function withinDeadline<T>(
+export async function withinDeadline<T>(
   clock: Clock,
   call: Call,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { deadline, signal } = call;
   const left = deadline - clock.monotonic();
-  if (signal?.aborted) return Promise.reject(aborted(signal));
-  if (!(left > 0)) return Promise.reject(new Interruption("its time was over"));
+  if (signal?.aborted) throw aborted(signal);
+  if (!(left > 0)) throw new Interruption("its time was over");
 
-  return new Promise<T>((resolve, reject) => {
-    const controller = new AbortController();
-    const interrupt = (error: Interruption) => {
-      done();
-      reject(error);
-      controller.abort(error);
-    };
-    const onAbort = () => signal && interrupt(aborted(signal));
-    const cancel = clock.after(
-      left,
-      () => interrupt(new Interruption("MongoDB did not answer in time")),
-    );
-    const done = () => {
-      cancel();
-      signal?.removeEventListener("abort", onAbort);
-    };
-    signal?.addEventListener("abort", onAbort);
-    // Both handlers stay after an interruption, so that what the driver says later is heard and ignored.
-    run(controller.signal).then(
-      (value) => (done(), resolve(value)),
-      (error: unknown) => (done(), reject(error)),
-    );
+  const controller = new AbortController();
+  const interrupted = new Promise<never>((_, reject) => {
+    controller.signal.addEventListener("abort", () => reject(controller.signal.reason));
   });
+  const cancel = clock.after(
+    Math.min(left, LONGEST_TIMER),
+    () => controller.abort(new Interruption("MongoDB did not answer in time")),
+  );
+  const onAbort = () => signal && controller.abort(aborted(signal));
+  signal?.addEventListener("abort", onAbort);
+  try {
+    // What the driver says after an interruption is heard by the race, and ignored.
+    return await Promise.race([run(controller.signal), interrupted]);
+  } finally {
+    cancel();
+    signal?.removeEventListener("abort", onAbort);
+  }
 }
 
 /**

@@ -50,14 +50,14 @@ export async function ensureIndexes(
 
   // 3. Create or mend ours.
   for (const wanted of [EXPIRES, SUBJECT]) {
-    const { keys, options, expireAfterSeconds } = wanted;
+    const { keys, expireAfterSeconds } = wanted;
     const text = JSON.stringify(keys);
     const found = standing.map(read).find(({ key }) => key === text);
     if (!found) {
       await attempt(
         "createIndex",
         text,
-        (signal) => collection.createIndex(keys, { ...options, ...WRITE, signal }),
+        (signal) => collection.createIndex(keys, { ...wanted.options, ...WRITE, signal }),
       );
       continue;
     }

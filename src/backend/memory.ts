@@ -79,7 +79,7 @@ class MemoryBackend implements Backend {
     return this.#run(call, (now) =>
       [...this.#records.values()]
         .filter((record) => record.subject === subject && record.expires > now)
-        .sort((a, b) => b.modified - a.modified)
+        .toSorted((a, b) => b.modified - a.modified)
         .slice(0, Math.max(0, limit)));
   }
 

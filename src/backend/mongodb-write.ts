@@ -22,9 +22,10 @@ interface Standing {
   readonly now?: unknown;
 }
 
-/** Looks up what stands at these keys, as the majority knows it, by the text of the key. */
+/** Looks up what stands at these keys, by the text of the key; where `isDurable`, only what can no longer be rolled back. */
 type LookUp = (
   keys: readonly RecordKey[],
+  isDurable: boolean,
   call: Call,
 ) => Promise<ReadonlyMap<string, Standing>>;
 
@@ -72,9 +73,13 @@ export class MongodbWriter {
     }
     const rest = group.filter(({ outcome }) => !outcome);
     if (rest.some(({ lost }) => lost) && !(failure instanceof Interruption)) {
-      const standing = await this.#lookUp(keysOf(rest), call).catch(() => undefined);
-      if (standing) {
-        for (const pending of rest) pending.outcome = unanswered(pending.write, standing);
+      // Only a rev of ours tells. What is absent here, or another's, may be a state from before an election.
+      const durable = await this.#lookUp(keysOf(rest), true, call).catch(() => NOTHING);
+      for (const pending of rest) {
+        const { write } = pending;
+        if ("rev" in write && hasRev(durable.get(write.key.text), write.rev)) {
+          pending.outcome = { status: "done" };
+        }
       }
     }
     for (const pending of rest) pending.outcome ??= failed(pending, failure);
@@ -135,7 +140,8 @@ export class MongodbWriter {
     for (const pending of applied) pending.outcome = { status: "done" };
     if (unclear.length === 0) return failure;
     try {
-      judge(unclear, count, await this.#lookUp(keysOf(unclear), call));
+      // What a majority write has seen is durable, even one that changed nothing: it waits for all before it.
+      judge(unclear, count, await this.#lookUp(keysOf(unclear), false, call));
     } catch (error) {
       for (const pending of unclear) pending.outcome = failed(pending, error, true);
     }
@@ -144,6 +150,7 @@ export class MongodbWriter {
 }
 
 const NO_ERRORS: ReadonlyMap<number, number> = new Map();
+const NOTHING: ReadonlyMap<string, Standing> = new Map();
 
 /** Gives outcomes to writes of which fewer than all matched. */
 function judge(
@@ -182,18 +189,6 @@ function judge(
   }
 }
 
-/** The outcome of a write that nobody answered, as far as what stands there tells it. */
-function unanswered(
-  write: Write,
-  standing: ReadonlyMap<string, Standing>,
-): Outcome | undefined {
-  const found = standing.get(write.key.text);
-  if (write.kind === "remove") return found ? undefined : { status: "done" };
-  if (write.kind !== "touch" && hasRev(found, write.rev)) return { status: "done" };
-  if (write.kind === "insert") return undefined; // it may still land
-  return found && !isExpired(found) ? undefined : { status: "gone" };
-}
-
 function operationOf(write: Write): object {
   if (write.kind === "insert") return { insertOne: { document: toDocument(write) } };
   if (write.kind === "remove") return { deleteOne: { filter: filterOf(write) } };
@@ -201,9 +196,9 @@ function operationOf(write: Write): object {
 }
 
 function filterOf(write: Exclude<Write, { kind: "insert" }>): object {
-  const _id = write.key.bytes;
-  if (write.kind !== "remove") return { _id, rev: write.expected, $expr: LIVING };
-  return write.expected ? { _id, rev: write.expected } : { _id };
+  const { key, expected } = write;
+  if (write.kind !== "remove") return { _id: key.bytes, rev: expected, $expr: LIVING };
+  return expected ? { _id: key.bytes, rev: expected } : { _id: key.bytes };
 }
 
 function changeOf(write: Extract<Write, { kind: "update" | "touch" }>): object[] {

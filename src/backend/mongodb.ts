@@ -15,8 +15,8 @@ import {
   codeOf,
   Interruption,
   isRefusal,
-  LOOK_UP,
   READ,
+  READ_DURABLE,
   unavailable,
   withinDeadline,
   WriteSender,
@@ -93,7 +93,10 @@ class MongodbBackend implements Backend {
     this.#writer = new MongodbWriter(
       collection,
       this.#sender,
-      (keys, call) => this.#find(keys, { ...LOOK_UP, projection: STANDING }, call),
+      (keys, isDurable, call) => {
+        const options = isDurable ? READ_DURABLE : READ;
+        return this.#find(keys, { ...options, projection: STANDING }, call);
+      },
     );
   }
 
@@ -179,9 +182,7 @@ class MongodbBackend implements Backend {
     const now = this.#server.now();
     if (now === undefined) return this.#track(() => this.#ask(call));
     if (this.#server.isStale && !this.#isRefreshing && !this.#isClosed) {
-      this.#isRefreshing = true;
-      const done = () => void (this.#isRefreshing = false);
-      this.#ask({ deadline: this.#clock.monotonic() + 5_000 }).then(done, done);
+      void this.#refresh();
     }
     return now;
   }
@@ -252,6 +253,18 @@ class MongodbBackend implements Backend {
           throw unavailable("the sessions could not be read", "find", error, "not-applied");
         }
       }
+    }
+  }
+
+  /** Brings the time up to date behind the caller's back. Where that fails, the next operation will tell. */
+  async #refresh(): Promise<void> {
+    this.#isRefreshing = true;
+    try {
+      await this.#ask({ deadline: this.#clock.monotonic() + 5_000 });
+    } catch {
+      // the time goes on as it was
+    } finally {
+      this.#isRefreshing = false;
     }
   }
 

@@ -4,6 +4,7 @@ import { WeakKeyError } from "../errors.ts";
 import { encodeBase64Url } from "./base64url.ts";
 import type { Awaitable } from "./codec.ts";
 import type { Bytes, CryptoProvider, DerivedKeys } from "./provider.ts";
+import { nodeCrypto } from "./nodecrypto.ts";
 import { webCrypto } from "./webcrypto.ts";
 
 const MIN_SECRET_BYTES = 32;
@@ -46,7 +47,10 @@ export class Keyring {
    * Takes text (its UTF-8 bytes) or bytes, which are copied. Throws {@linkcode WeakKeyError} for an empty list, a key
    * of less than 32 bytes or of one repeated byte, and two equal keys; `TypeError` for what is neither text nor bytes.
    */
-  constructor(keys: readonly (string | Uint8Array)[], provider: CryptoProvider = webCrypto) {
+  constructor(
+    keys: readonly (string | Uint8Array)[],
+    provider: CryptoProvider = nodeCrypto() ?? webCrypto,
+  ) {
     this.#provider = provider;
     this.#secrets = checkSecrets(keys);
   }
