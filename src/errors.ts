@@ -10,7 +10,8 @@ export type SessionErrorCode =
   | "CORRUPT_RECORD"
   | "STORE_UNAVAILABLE"
   | "INDEX_CONFLICT"
-  | "WEAK_KEY";
+  | "WEAK_KEY"
+  | "CROSS_ORIGIN";
 
 /**
  * The base of every error of this library. Branch on {@linkcode SessionError.code} or on the subclass;
@@ -151,5 +152,16 @@ export class WeakKeyError extends SessionError {
   /** Makes the error; the message names the key's place in the list, never the key. */
   constructor(message: string, options?: ErrorOptions) {
     super("WEAK_KEY", message, options);
+  }
+}
+
+/**
+ * A page of another origin made a browser send a request that changes things, with the cookie of a session. Thrown by the
+ * session getter of `store.handle`, which answers 403 where the handler lets it through.
+ */
+export class CrossOriginError extends SessionError {
+  /** Makes the error. */
+  constructor(message: string, options?: ErrorOptions) {
+    super("CROSS_ORIGIN", message, options);
   }
 }

@@ -36,6 +36,7 @@ export { createMemoryStore, createMongoStore } from "./create.ts";
 export type { MongoStoreOptions } from "./create.ts";
 export {
   CorruptRecordError,
+  CrossOriginError,
   ExpiredTokenError,
   IndexConflictError,
   InvalidTokenError,

@@ -29,6 +29,11 @@ export interface StoreOptions<V extends object = Record<string, unknown>> {
   touchAfter?: number;
   /** The cookie's attributes. By default Path=/, Secure, HttpOnly, SameSite=Lax. */
   cookie?: Partial<Omit<SessionOptions, "maxAge">>;
+  /**
+   * Origins (`https://app.example`) whose pages may send unsafe requests with this store's cookies through `store.handle`, beside
+   * the server's own. Default none. Requests that carry the token in a header are not concerned.
+   */
+  trustedOrigins?: readonly string[];
   /** Where the token travels. Default `new CookieToken()`. */
   token?: Transport;
   /**
@@ -64,6 +69,7 @@ export interface ResolvedOptions<V extends object> {
   readonly data: DataCodec;
   /** Settles when the keys are ready, rejects with `WeakKeyError`. */
   readonly ready: () => Promise<void>;
+  readonly trustedOrigins: ReadonlySet<string>;
   readonly session: SessionOptions;
   readonly name: string;
   /** In milliseconds, as all times from here on. */
@@ -98,6 +104,7 @@ export function resolveOptions<V extends object>(
     codecs: [token],
     data: dataCodec(options.data ?? "sealed", keyring, clock, random),
     ready: () => keyring.ready(),
+    trustedOrigins: new Set(options.trustedOrigins?.map(origin)),
     session: {
       path: "/",
       secure: true,
@@ -122,6 +129,13 @@ export function resolveOptions<V extends object>(
     clock,
     random,
   };
+}
+
+function origin(text: string): string {
+  if (URL.canParse(text) && new URL(text).origin === text) return text;
+  throw new TypeError(
+    "cannot use the option trustedOrigins: each must be an origin, as https://app.example",
+  );
 }
 
 /** Gives the number back if it is finite and not negative. */

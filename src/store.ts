@@ -5,11 +5,13 @@ import type { Authentic } from "./authenticate.ts";
 import { encodeBase64Url } from "./codec/base64url.ts";
 import type { TokenCodec } from "./codec/codec.ts";
 import {
+  CrossOriginError,
   InvalidTokenError,
   SessionError,
   SessionGoneError,
   StoreUnavailableError,
 } from "./errors.ts";
+import { isCrossOrigin } from "./cross-origin.ts";
 import { emitTo } from "./events.ts";
 import type { SessionEvent } from "./events.ts";
 import { Keeper } from "./keeper.ts";
@@ -217,7 +219,8 @@ export class Store<V extends object = Record<string, unknown>>
   /**
    * Wraps a handler for `Bun.serve` or `Deno.serve`: gives it the sessions of its request and saves, before the response
    * leaves, those it asked for. Where a session ended meanwhile the response leaves with the client's token cleared.
-   * A handler that throws saves nothing.
+   * A handler that throws saves nothing. A session whose cookie a page of another origin made the browser send, with a method
+   * that changes things, is not given: the answer is 403 (see `trustedOrigins`).
    */
   handle<
     Q extends RequestLike = Request,
@@ -227,7 +230,19 @@ export class Store<V extends object = Record<string, unknown>>
     handler: (request: Q, session: SessionGetter<V>, ...rest: A) => R | Promise<R>,
   ): (request: Q, ...rest: A) => Promise<R | Response> {
     return async (request, ...rest) => {
-      const response = await handler(request, (name) => this.get(request, name), ...rest);
+      const crosses = isCrossOrigin(request, this.#resolved.trustedOrigins);
+      const getter = async (name?: string) => {
+        const session = await this.get(request, name);
+        if (crosses && !session.isNew && stateOf(session).channel.ambient) throw crossOrigin();
+        return session;
+      };
+      let response: R;
+      try {
+        response = await handler(request, getter, ...rest);
+      } catch (error) {
+        if (error instanceof CrossOriginError) return new Response(error.message, { status: 403 });
+        throw error;
+      }
       // An upgrade's response is the runtime's own and carries nothing; its sessions are saved all the same.
       const answer = response && response.status !== 101 ? writable(response) : undefined;
       const failures = await saveEach(request, answer?.headers ?? new Headers(), response?.status);
@@ -439,4 +454,8 @@ export class Store<V extends object = Record<string, unknown>>
     const message = `${busy.size} saves were not done in time, of sessions named ${names}`;
     throw new StoreUnavailableError(message, { outcome: "unknown" });
   }
+}
+
+function crossOrigin(): CrossOriginError {
+  return new CrossOriginError("a page of another origin may not change this session");
 }

@@ -24,7 +24,7 @@ const ORDER: readonly (readonly string[])[] = [
   SHARED,
   ["transport/", "codec/", "backend/"], // implementations: every other file of these folders
   ["payload.ts", "schema.ts"],
-  ["lanes.ts", "registry.ts", "response.ts", "authenticate.ts"],
+  ["lanes.ts", "registry.ts", "response.ts", "cross-origin.ts", "authenticate.ts"],
   ["session.ts"],
   ["lookup.ts"], // reads records
   ["repository.ts"], // writes records

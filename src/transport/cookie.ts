@@ -36,6 +36,8 @@ const domainValue =
  * ```
  */
 export class CookieToken implements Transport {
+  /** Browsers send cookies on their own. */
+  readonly ambient = true;
   /**
    * The distinct values of the session's cookie, in the request's order; an empty value is none. More than 8 of them, or one
    * of more than 4,096 characters, are refused: no browser sends that.

@@ -35,6 +35,7 @@ export function firstOf(
     else prefer = arg.prefer;
   }
   return {
+    ambient: channels.some((channel) => channel.ambient),
     read(request, name) {
       const tokens = new Set<string>();
       let leading: Presented | undefined;

@@ -53,6 +53,8 @@ interface Route {
  * ```
  */
 export class HeaderToken implements Transport {
+  /** Only a client that means to sends it. */
+  readonly ambient = false;
   readonly #routes = new Map<string, Route>();
   readonly #common: Route | undefined;
 

@@ -36,6 +36,8 @@ export interface QueryTokenOptions {
  * ```
  */
 export class QueryToken implements Transport {
+  /** Only a client that means to sends it. */
+  readonly ambient = false;
   readonly #param: string | undefined;
   readonly #redirects: boolean;
 

@@ -59,6 +59,8 @@ export interface Answer {
  * `write` and `clear` throw `TypeError` for a name or an option that the channel cannot carry.
  */
 export interface Transport {
+  /** Whether browsers add the token to requests on their own, also to those that another site's page makes: cookies. */
+  readonly ambient: boolean;
   /** What the request presents under this session name. */
   read(request: RequestLike, name: string): Presented | undefined;
   /** Puts the token on the response, replacing what an earlier call for the same name put there. */

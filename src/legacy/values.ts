@@ -1,0 +1,68 @@
+import { CorruptRecordError } from "../errors.ts";
+import type { LegacySession } from "./legacy.ts";
+
+const MAX_DEPTH = 100;
+
+/** The values of an older session: plain data of its own, which any store can keep. */
+export type LegacyValues = Record<string, unknown>;
+
+/**
+ * Copies what an older system held into plain data. Dates, bytes, maps and sets stay what they are; anything else that is no plain
+ * object becomes what JSON makes of it (an ObjectId its 24 digits); what JSON has not is left out, and so is a key named
+ * `__proto__`. Gives `undefined` for what is no object; throws `CorruptRecordError` where it is nested more than 100 levels deep.
+ */
+export function plainValues(held: unknown): LegacyValues | undefined {
+  if (typeof held !== "object" || held === null) return undefined;
+  const values = plain(held, 0);
+  return isRecord(values) ? values : undefined;
+}
+
+/** The session of these values, without the key `omit`. */
+export function sessionOf(
+  held: unknown,
+  subjectOf: ((values: LegacyValues) => string | undefined) | undefined,
+  { omit, expires }: { omit?: string; expires?: number | undefined } = {},
+): LegacySession | undefined {
+  const values = plainValues(held);
+  if (!values) return undefined;
+  if (omit !== undefined) delete values[omit];
+  return { values, subject: subjectOf?.(values), expires };
+}
+
+function plain(value: unknown, depth: number): unknown {
+  if (depth > MAX_DEPTH) {
+    throw new CorruptRecordError("the older session is nested more than 100 levels deep");
+  }
+  if (typeof value === "function" || typeof value === "symbol") return undefined;
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1) ?? null);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : new Date(value);
+  if (value instanceof Uint8Array) return new Uint8Array(value);
+  if (value instanceof Map) {
+    return new Map(
+      [...value].map(([key, item]) => [plain(key, depth + 1), plain(item, depth + 1)]),
+    );
+  }
+  if (value instanceof Set) return new Set([...value].map((item) => plain(item, depth + 1)));
+  if ("toJSON" in value && typeof value.toJSON === "function") {
+    const json: unknown = value.toJSON();
+    return plain(json, depth + 1);
+  }
+  // A Long of BSON that no number can hold has no JSON.
+  if ("_bsontype" in value) return `${value}`;
+  return plainFields(value, depth);
+}
+
+function plainFields(value: object, depth: number): LegacyValues {
+  const fields: LegacyValues = {};
+  for (const [key, field] of Object.entries(value)) {
+    const copy = plain(field, depth + 1);
+    if (key !== "__proto__" && copy !== undefined) fields[key] = copy;
+  }
+  return fields;
+}
+
+function isRecord(value: unknown): value is LegacyValues {
+  return typeof value === "object" && value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype;
+}
