@@ -28,7 +28,8 @@ export function authenticate(
     !(opening instanceof Promise)
   );
   if (opened.length === openings.length) return choose(tokens, opened);
-  return Promise.all(openings).then((all) => choose(tokens, all));
+  return Promise.all(openings.map(async (opening) => await opening))
+    .then((all) => choose(tokens, all));
 }
 
 const UNRECOGNIZED: OpenedToken = { ok: false, reason: "invalid" };

@@ -23,6 +23,8 @@ export type SessionEvent =
   | { readonly type: "destroy"; readonly name: string }
   /** A session's id was replaced. */
   | { readonly type: "regenerate"; readonly name: string }
+  /** A session of an older system was taken over; `reader` names the system. */
+  | { readonly type: "legacy"; readonly reader: string; readonly name: string }
   /** A presented token was not accepted. */
   | { readonly type: "reject"; readonly name: string; readonly reason: string }
   /** A group of operations went to the database together. */

@@ -1,12 +1,15 @@
 import type { Backend, Call } from "./backend/backend.ts";
 import type { Clock } from "./clock.ts";
 import type { Awaitable, TokenCodec } from "./codec/codec.ts";
+import { inTime } from "./deadline.ts";
 import { SessionGoneError } from "./errors.ts";
 import type { SessionEvent } from "./events.ts";
 import { Lanes } from "./lanes.ts";
+import { gone } from "./lookup.ts";
 import { encodePayload, mergePayloads, readPayload } from "./payload.ts";
 import type { Payload, Snapshot, Written } from "./payload.ts";
-import type { Created, Repository } from "./repository.ts";
+import { endless } from "./repository.ts";
+import type { Repository } from "./repository.ts";
 import { adopt, clear, draftOf, isEmpty, stateOf } from "./session.ts";
 import type { Session, SessionState } from "./session.ts";
 
@@ -60,20 +63,31 @@ export class Keeper {
     call: Call,
   ): Promise<T> {
     return this.#alone(session, call, async (state) => {
-      const { payload, subject } = draftOf(session);
+      if (state.ended) throw gone();
+      const draft = draftOf(session);
+      const written = { ...draft, text: encodePayload(draft.payload) };
       const base = state.snapshot;
-      if (state.ended) throw new SessionGoneError("the session has ended");
       if (!base) {
-        const [changed, result] = await change(payload);
-        adopt(session, { payload: changed, subject });
+        const changing = change(readPayload(written.text));
+        const [payload, result] = changing instanceof Promise
+          ? await inTime(this.#parts.clock, call, changing, endless)
+          : changing;
+        this.#reconcile(session, written, { ...written, text: encodePayload(payload) });
         return result;
       }
       const idle = this.#parts.idleOf(session.options.maxAge);
       const [snapshot, result] = await this.#parts.repository.modify(base, change, idle, call);
-      this.#settle(session, state, readWritten(base), snapshot);
-      state.slid = true;
+      this.#settle(session, state, base, snapshot);
       return result;
     });
+  }
+
+  /** The flashes that this session object has given away and not yet saved. */
+  shown<V extends object>(session: Session<V>): ReadonlySet<string> {
+    const { snapshot } = stateOf(session);
+    const left = new Set(draftOf(session).payload.flashes.map((flash) => flash.id));
+    const stored = snapshot ? readPayload(snapshot.text).flashes : [];
+    return new Set(stored.map((flash) => flash.id).filter((id) => !left.has(id)));
   }
 
   /** Deletes the record. The session is never written again. */
@@ -86,73 +100,102 @@ export class Keeper {
     state: SessionState,
     call: Call,
   ): Promise<Effect> {
-    const { clock, emit, repository } = this.#parts;
+    const { clock, emit, repository, backend } = this.#parts;
     const { name, options } = session;
+    const idle = this.#parts.idleOf(checkMaxAge(options.maxAge));
     if (options.maxAge < 0) await this.#end(session, state, call);
     if (state.ended) return "clear";
     const draft = draftOf(session);
+    checkSubject(draft.subject);
     const base = state.snapshot;
     if (!base && isEmpty(draft) && !this.#parts.saveEmpty) return "nothing";
     const written = { ...draft, text: encodePayload(draft.payload) };
-    const idle = this.#parts.idleOf(options.maxAge);
     const started = clock.monotonic();
-    if (!base) {
-      this.#renew(session, state, written, await repository.create(name, written, idle, call));
-    } else if (state.regenerating) {
-      this.#renew(session, state, written, await repository.replace(base, written, idle, call));
-      emit({ type: "regenerate", name });
-    } else if (this.#changed(base, written, state, idle)) {
-      this.#settle(session, state, written, await repository.commit(base, written, idle, call));
-    } else if (this.#due(state, idle)) {
-      state.snapshot = await repository.touch(base, idle, call);
-      emit({ type: "touch", name, ms: clock.monotonic() - started });
-      return await this.#sign(session, state, call);
+    // Who joined through a replaced token may not replace the id again: that would shut the owner out.
+    const regenerating = state.regenerating && !state.joined;
+    if (!base || regenerating) {
+      await this.#move(session, state, written, idle, call);
     } else {
-      return state.slid || state.staleToken ? await this.#sign(session, state, call) : "nothing";
+      const time = backend.now(call);
+      const due = this.#isDue(base, idle, time instanceof Promise ? await time : time);
+      if (differs(written, base) || (base.stale && due)) {
+        this.#settle(session, state, written, await repository.commit(base, written, idle, call));
+      } else if (due || state.announce) {
+        // A token that is given out again has to be alive.
+        this.#place(state, await repository.touch(base, idle, call));
+        emit({ type: "touch", name, ms: clock.monotonic() - started });
+        return await this.#sign(session, state, call);
+      } else {
+        return state.staleToken ? await this.#sign(session, state, call) : "nothing";
+      }
     }
     const ms = clock.monotonic() - started;
     emit({ type: "save", name, created: !base, bytes: written.text.length, ms });
     return await this.#sign(session, state, call);
   }
 
-  #changed(base: Snapshot, { text, subject }: Written, state: SessionState, idle: number): boolean {
-    // Data under an older key is written anew when a write is due anyway.
-    return text !== base.text || subject !== base.subject || (base.stale && this.#due(state, idle));
-  }
-
-  /** Whether an unchanged session has gone long enough without a write. */
-  #due({ snapshot, loadedAt }: SessionState, idle: number): boolean {
+  /** Whether an unchanged session has gone long enough without a write. Data under an older key is then written anew. */
+  #isDue(base: Snapshot, idle: number, now: number): boolean {
     const { touchAfter = idle / 10 } = this.#parts;
-    return snapshot !== undefined && loadedAt - snapshot.modified >= touchAfter;
+    return now - base.modified >= touchAfter;
   }
 
-  /** Gives the session the new id that its record has now. */
-  #renew<V extends object>(
+  /** Gives the session a record under a new id: its first, or one in place of the one it has. */
+  async #move<V extends object>(
     session: Session<V>,
     state: SessionState,
     written: Written,
-    { id, snapshot }: Created,
-  ): void {
-    this.#settle(session, state, written, snapshot);
-    Object.assign(state, { id, token: undefined, joined: false, regenerating: false });
+    idle: number,
+    call: Call,
+  ): Promise<void> {
+    const { repository, emit } = this.#parts;
+    const { name } = session;
+    const base = state.snapshot;
+    const wanted = state.regenerating;
+    // Asked for again while this is under way, it is done again by the next save.
+    state.regenerating = false;
+    try {
+      const { id, snapshot } = base
+        ? await repository.replace(base, written, idle, call)
+        : await repository.create(name, written, idle, call);
+      this.#settle(session, state, written, snapshot);
+      if (id) Object.assign(state, { id, token: undefined, joined: false });
+      if (id && base) emit({ type: "regenerate", name });
+    } catch (error) {
+      state.regenerating ||= wanted;
+      throw error;
+    }
   }
 
-  /** Takes over what a write left in the record, keeping what the application changed since the write began. */
+  /** Takes over what a write left in the record, keeping what the application changed since `from`. */
   #settle<V extends object>(
     session: Session<V>,
     state: SessionState,
-    written: Written,
+    from: Pick<Written, "text" | "subject">,
     snapshot: Snapshot,
   ): void {
+    this.#place(state, snapshot);
+    if (differs(from, snapshot)) this.#reconcile(session, from, snapshot);
+  }
+
+  /** Notes where the session stands. One that moved under this request was replaced by another, which alone holds the new token. */
+  #place(state: SessionState, snapshot: Snapshot): void {
     if (state.snapshot && state.snapshot.key.text !== snapshot.key.text) {
       Object.assign(state, { id: undefined, token: undefined, joined: true });
     }
+    state.announce ||= state.snapshot !== snapshot;
     state.snapshot = snapshot;
-    if (written.text === snapshot.text && written.subject === snapshot.subject) return;
+  }
+
+  #reconcile<V extends object>(
+    session: Session<V>,
+    from: Pick<Written, "text" | "subject">,
+    to: Pick<Written, "text" | "subject">,
+  ): void {
     const live = draftOf(session);
     adopt(session, {
-      payload: mergePayloads(readPayload(written.text), live.payload, readPayload(snapshot.text)),
-      subject: live.subject === written.subject ? snapshot.subject : live.subject,
+      payload: mergePayloads(readPayload(from.text), live.payload, readPayload(to.text)),
+      subject: live.subject === from.subject ? to.subject : live.subject,
     });
   }
 
@@ -168,7 +211,6 @@ export class Keeper {
       state.token = await this.#parts.codec.encode(name, state.id, now);
       state.staleToken = false;
     }
-    state.slid = false;
     return "token";
   }
 
@@ -207,6 +249,19 @@ export class Keeper {
   }
 }
 
-function readWritten({ text, subject }: Snapshot): Written {
-  return { payload: readPayload(text), subject, text };
+function differs(
+  a: Pick<Written, "text" | "subject">,
+  b: Pick<Written, "text" | "subject">,
+): boolean {
+  return a.text !== b.text || a.subject !== b.subject;
+}
+
+function checkMaxAge(maxAge: number): number {
+  if (Number.isInteger(maxAge)) return maxAge;
+  throw new RangeError("cannot save the session: its maxAge must be a whole number of seconds");
+}
+
+function checkSubject(subject: unknown): void {
+  if (subject === undefined || typeof subject === "string") return;
+  throw new TypeError("cannot save the session: its subject must be text");
 }

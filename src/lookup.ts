@@ -11,8 +11,6 @@ export type Found =
     readonly status: "found";
     readonly snapshot: Snapshot;
     readonly payload: Payload;
-    /** The backend's time of the load, in ms since 1970. */
-    readonly now: number;
   }
   | { readonly status: "missing"; readonly error: SessionGoneError | CorruptRecordError }
   /** The id was replaced; `join` tells whether requests that know the old one may follow. */
@@ -34,11 +32,13 @@ export class Lookup {
     this.#lifetime = lifetime;
   }
 
-  /** What stands at the key itself. */
-  async read(name: string, key: RecordKey, call: Call): Promise<Found> {
+  /** What stands at the key itself; under any name where none is given. */
+  async read(name: string | undefined, key: RecordKey, call: Call): Promise<Found> {
     const [loaded] = await this.#backend.load([key], call);
     if (!loaded || loaded.status === "absent") return missing();
-    if (loaded.status === "malformed" || loaded.record.name !== name) return corrupt();
+    if (loaded.status === "malformed" || loaded.record.name !== (name ?? loaded.record.name)) {
+      return corrupt();
+    }
     const { record, now } = loaded;
     if (now >= record.created + this.#lifetime) return missing();
     const opening = this.#open(record);
@@ -54,7 +54,6 @@ export class Lookup {
       status: "found",
       snapshot: { ...stored, text: opened.text, stale: opened.stale },
       payload,
-      now,
     };
   }
 

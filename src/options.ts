@@ -7,6 +7,7 @@ import { plainData } from "./codec/plain.ts";
 import { sealedData } from "./codec/sealed.ts";
 import { signedData, signedToken } from "./codec/signed.ts";
 import type { EventHandler } from "./events.ts";
+import type { LegacyReader } from "./legacy/legacy.ts";
 import type { Merge } from "./payload.ts";
 import type { StandardSchema } from "./schema.ts";
 import { CookieToken } from "./transport/cookie.ts";
@@ -53,6 +54,8 @@ export interface StoreOptions<V extends object = Record<string, unknown>> {
   schema?: StandardSchema<V>;
   /** How long `get` and `save` may take, in milliseconds. Default 5,000. */
   timeoutMS?: number;
+  /** Readers of the sessions of older systems, asked in order where no token of ours was presented. Default none. */
+  legacy?: readonly LegacyReader[];
   /** Receives what happens, without any secret. */
   onEvent?: EventHandler;
   /** The clock, for tests. */
@@ -81,6 +84,7 @@ export interface ResolvedOptions<V extends object> {
   readonly merge: Merge | undefined;
   readonly schema: StandardSchema<V> | undefined;
   readonly timeoutMS: number;
+  readonly legacy: readonly LegacyReader[];
   readonly onEvent: EventHandler | undefined;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -112,7 +116,7 @@ export function resolveOptions<V extends object>(
       sameSite: "lax",
       partitioned: false,
       ...options.cookie,
-      maxAge: seconds("maxAge", maxAge),
+      maxAge: wholeSeconds("maxAge", maxAge),
     },
     name: options.name ?? "session",
     lifetime: lifetime > 0 ? lifetime * 1000 : outOfRange("lifetime", "more than 0 seconds"),
@@ -125,6 +129,7 @@ export function resolveOptions<V extends object>(
     merge: options.merge,
     schema: options.schema,
     timeoutMS: seconds("timeoutMS", options.timeoutMS ?? 5_000),
+    legacy: options.legacy ?? [],
     onEvent: options.onEvent,
     clock,
     random,
@@ -136,6 +141,13 @@ function origin(text: string): string {
   throw new TypeError(
     "cannot use the option trustedOrigins: each must be an origin, as https://app.example",
   );
+}
+
+/** Gives the number back if it is whole and not negative. */
+export function wholeSeconds(option: string, value: number): number {
+  return Number.isInteger(value) && value >= 0
+    ? value
+    : outOfRange(option, "a whole number, 0 or more");
 }
 
 /** Gives the number back if it is finite and not negative. */

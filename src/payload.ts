@@ -54,6 +54,9 @@ export interface Successor {
 /** The text of a payload: one JSON object, with the empty parts left out. */
 export function encodePayload(payload: Payload): string {
   const { values, flashes, meta, maxAge } = payload;
+  if (Object.prototype.toString.call(values) !== "[object Object]") {
+    throw new TypeError("cannot store the session: its values must be a plain object");
+  }
   return serialize({
     values,
     ...(flashes.length > 0 ? { flashes: flashes.map((f) => [f.key, f.id, f.value]) } : {}),
@@ -115,7 +118,7 @@ export interface MergeConflict {
   readonly theirs?: unknown;
 }
 
-/** Settles a key that two requests changed: gives the value to keep. */
+/** Settles a key that two requests changed: gives the value to keep, or undefined to have the key deleted. */
 export type Merge = (conflict: MergeConflict) => unknown;
 
 /**
@@ -146,15 +149,10 @@ function mergeValues(
   for (const key of new Set([...from.keys(), ...own.keys()])) {
     if (sameEntry(from, own, key)) continue;
     if (settle && !sameEntry(from, result, key) && !sameEntry(own, result, key)) {
-      result.set(
-        key,
-        settle({
-          key,
-          ...side("base", from, key),
-          ...side("mine", own, key),
-          ...side("theirs", result, key),
-        }),
-      );
+      const sides = { ...side("base", from, key), ...side("mine", own, key) };
+      const value = settle({ key, ...sides, ...side("theirs", result, key) });
+      if (value === undefined) result.delete(key);
+      else result.set(key, value);
     } else if (own.has(key)) {
       result.set(key, own.get(key));
     } else {

@@ -18,7 +18,7 @@ export class Registry<T> {
   }
 
   /** The sessions that were asked for during the request, in the order of asking. */
-  of(request: object): readonly Promise<T>[] {
-    return [...this.#requests.get(request)?.values() ?? []];
+  of(request: object): readonly (readonly [name: string, session: Promise<T>])[] {
+    return [...this.#requests.get(request) ?? []];
   }
 }

@@ -1,13 +1,15 @@
 import type { Backend, Call, Expiry, Outcome, RecordKey, Write } from "./backend/backend.ts";
-import { recordKey } from "./backend/record.ts";
+import { recordKey, sameBytes } from "./backend/record.ts";
 import type { Clock, RandomBytes } from "./clock.ts";
 import type { Awaitable, DataCodec } from "./codec/codec.ts";
 import { newSessionId, recordKeyBytes } from "./codec/id.ts";
+import { inTime } from "./deadline.ts";
 import { SessionConflictError, SessionTooLargeError, StoreUnavailableError } from "./errors.ts";
 import type { SessionEvent } from "./events.ts";
 import { Lanes } from "./lanes.ts";
 import type { Turn } from "./lanes.ts";
 import { gone, Lookup } from "./lookup.ts";
+import type { Found } from "./lookup.ts";
 import { encodePayload, encodeSuccessor, mergePayloads, readPayload } from "./payload.ts";
 import type { Merge, Payload, Snapshot, Written } from "./payload.ts";
 
@@ -34,6 +36,15 @@ export interface Created {
   readonly id: Uint8Array<ArrayBuffer>;
   readonly snapshot: Snapshot;
 }
+
+/** A session after its id was replaced. Without an id where another request replaced it first, and this one joined. */
+export interface Replaced {
+  readonly id: Uint8Array<ArrayBuffer> | undefined;
+  readonly snapshot: Snapshot;
+}
+
+/** What stands at the end of the way from a key. */
+type Standing = Exclude<Found, { status: "moved" }>;
 
 /** Makes what is to be written from what stands in the record now. */
 type Rebase = (theirs: Snapshot) => Awaitable<Written>;
@@ -94,15 +105,26 @@ export class Repository {
     call: Call,
   ): Promise<readonly [Snapshot, T]> {
     return this.#lanes.run(base.key.text, call, async (turn) => {
-      const runs: { readonly result: T }[] = [];
-      const rebase = async ({ text, subject }: Snapshot) => {
-        const [payload, result] = await change(readPayload(text));
-        runs.push({ result });
-        return { payload, subject, text: encodePayload(payload) };
+      const runs: ({ readonly result: T } | { readonly error: unknown })[] = [];
+      const rebase = async (theirs: Snapshot) => {
+        const { subject } = theirs;
+        try {
+          const changing = change(readPayload(theirs.text));
+          const [payload, result] = changing instanceof Promise
+            ? await inTime(this.#parts.clock, call, changing, endless)
+            : changing;
+          runs.push({ result });
+          return { payload, subject, text: encodePayload(payload) };
+        } catch (error) {
+          // It may have refused what no longer stands: an unchanged session has to prove that it still does.
+          runs.push({ error });
+          return { payload: readPayload(theirs.text), subject, text: theirs.text };
+        }
       };
       const snapshot = await this.#update(base, rebase, idle, call, turn);
       const last = runs.at(-1);
       if (!last) throw new TypeError("the change did not run");
+      if ("error" in last) throw last.error;
       return [snapshot, last.result];
     });
   }
@@ -114,26 +136,36 @@ export class Repository {
       { kind: "touch", key: base.key, expected: base.rev, expiry },
       call,
     );
-    if (outcome === "done") {
-      const now = await this.#parts.backend.now(call);
-      return { ...base, modified: now, expires: Math.max(base.expires, expiresAt(now, expiry)) };
-    }
     if (outcome === "gone") throw gone();
-    // Someone wrote since, and their write moved the expiry. Base keeps its text: a later save merges with theirs.
-    const { key, created, modified, expires } = await this.#find(base, call);
-    return { ...base, key, created, modified, expires };
+    if (outcome === "conflict") {
+      // Someone wrote since, and their write moved the expiry. Base keeps its text: a later save merges with theirs.
+      const { key, created, modified, expires } = await this.#find(base, call);
+      return { ...base, key, created, modified, expires };
+    }
+    const now = await this.#parts.backend.now(call);
+    return { ...base, modified: now, expires: Math.max(base.expires, expiresAt(now, expiry)) };
   }
 
-  /** Moves the session to a new id. Requests on the old one find it gone or, within the grace, join the new one. */
-  replace(base: Snapshot, written: Written, idle: number, call: Call): Promise<Created> {
-    return this.#lanes.run(base.key.text, call, async ({ latest }) => {
+  /**
+   * Moves the session to a new id. Requests on the old one find it gone or, within the grace, join the new one: also this
+   * one, without an id, where another request was first.
+   */
+  replace(base: Snapshot, written: Written, idle: number, call: Call): Promise<Replaced> {
+    return this.#lanes.run(base.key.text, call, async (turn) => {
       const rebase = this.#rebase(base, written);
-      let theirs = latest ?? base;
+      let theirs = turn.latest ?? base;
       const created = await this.#insert(base.name, await rebase(theirs), base.created, idle, call);
       let { snapshot } = created;
       try {
         for (let tries = 1; !(await this.#supersede(theirs, snapshot.key, call)); tries++) {
-          theirs = await this.#again(theirs, tries, call);
+          await this.#yield(tries, call);
+          const found = await this.lookup.read(base.name, base.key, call);
+          if (found.status === "missing") throw found.error;
+          if (found.status === "moved") {
+            this.#discard(snapshot.key);
+            return { id: undefined, snapshot: await this.#update(base, rebase, idle, call, turn) };
+          }
+          theirs = found.snapshot;
           const onto = await rebase(theirs);
           snapshot = await this.#update(snapshot, () => onto, idle, call, { latest: undefined });
         }
@@ -150,13 +182,40 @@ export class Repository {
     });
   }
 
-  /** Deletes the session's record, and the one that took its place if it was just replaced. Done where there is none. */
+  /** Deletes the session's record, wherever `replace` has moved it meanwhile. Done where there is none. */
   async remove(base: Snapshot, call: Call): Promise<void> {
-    const { key, rev, name } = base;
-    if (await this.#write({ kind: "remove", key, expected: rev }, call) !== "conflict") return;
-    const found = await this.lookup.read(name, key, call);
-    if (found.status === "moved") await this.#write({ kind: "remove", key: found.next }, call);
-    await this.#write({ kind: "remove", key }, call);
+    let at = base;
+    for (let tries = 1;; tries++) {
+      const { name, key, rev: expected } = at;
+      if (await this.#write({ kind: "remove", key, expected }, call) !== "conflict") return;
+      await this.#yield(tries, call);
+      const last = await this.#last(name, key, call);
+      if (last.status === "missing") return;
+      at = last.snapshot;
+    }
+  }
+
+  /** Deletes the session that a handle leads to, if it is of this subject; false where there is none. */
+  async revoke(key: RecordKey, subject: string | undefined, call: Call): Promise<boolean> {
+    const last = await this.#last(undefined, key, call);
+    if (last.status === "found") {
+      if (subject !== undefined && last.snapshot.subject !== subject) return false;
+      await this.remove(last.snapshot, call);
+      return true;
+    }
+    if (last.error.code === "SESSION_GONE") return false;
+    // It does not open. Its handle still ends it.
+    const selection = subject === undefined ? { key } : { key, subject };
+    return await this.#parts.backend.remove(selection, call) > 0;
+  }
+
+  /** The session at the end of the way that leads from this key. */
+  async #last(name: string | undefined, key: RecordKey, call: Call): Promise<Standing> {
+    let found = await this.lookup.read(name, key, call);
+    for (let hop = 0; found.status === "moved" && hop < MAX_TRIES; hop++) {
+      found = await this.lookup.read(name, found.next, call);
+    }
+    return found.status === "moved" ? { status: "missing", error: gone() } : found;
   }
 
   async #insert(
@@ -171,20 +230,26 @@ export class Repository {
     const { text, subject } = written;
     const created = since ?? now;
     const expiry = this.#expiry(created, idle);
+    let lost: StoreUnavailableError | undefined;
     for (let tries = 1;; tries++) {
       // Each try has an id of its own: a lost insert that lands late leaves a record to which no token leads.
       const id = newSessionId(now, this.#parts.random);
       const place = { key: this.keyOf(name, id), name, created };
       const protection = await this.#protect(text, place);
       const outcome = await this.#try(
-        { kind: "insert", ...place, ...protection, expiry, subject },
+        { kind: "insert", ...place, ...protection, modified: now, expiry, subject },
         call,
       );
       if (outcome.status === "done") {
         return { id, snapshot: this.#snapshot(place, written, protection.rev, now, expiry) };
       }
-      const lost = outcome.status === "failed" && outcome.error.outcome === "unknown";
-      if (tries === 2 || !(lost || outcome.status === "exists")) throw failure(outcome);
+      const error = failure(outcome);
+      if (error.outcome === "unknown") {
+        lost = error;
+        this.#discard(place.key);
+      }
+      const over = this.#parts.clock.monotonic() >= call.deadline;
+      if (tries === 2 || over || (!lost && outcome.status === "failed")) throw lost ?? error;
     }
   }
 
@@ -200,7 +265,11 @@ export class Repository {
       const written = await rebase(theirs);
       const { text, subject } = written;
       if (text === theirs.text && subject === theirs.subject && !theirs.stale) {
-        return turn.latest = theirs;
+        // Nothing to write. What was read in this call is fresh; anything older has to prove that it still stands.
+        const fresh = tries > 1 ? theirs : await this.#find(theirs, call);
+        if (sameBytes(fresh.rev, theirs.rev)) return turn.latest = theirs;
+        theirs = fresh;
+        continue;
       }
       await this.#check(written.payload.values);
       const { key, created, rev: expected } = theirs;
@@ -260,13 +329,18 @@ export class Repository {
 
   /** What stands there after a conflict, once other processes had a moment. */
   async #again(theirs: Snapshot, tries: number, call: Call): Promise<Snapshot> {
+    await this.#yield(tries, call);
+    return await this.#find(theirs, call);
+  }
+
+  /** Gives other processes a moment after a conflict; throws after too many. */
+  async #yield(tries: number, call: Call): Promise<void> {
     if (tries >= MAX_TRIES) {
       throw new SessionConflictError(
         `other requests changed the session on each of ${tries} tries`,
       );
     }
     if (tries > 1) await this.#pause(tries, call);
-    return await this.#find(theirs, call);
   }
 
   async #find({ name, key }: Snapshot, call: Call): Promise<Snapshot> {
@@ -335,6 +409,14 @@ export class Repository {
   }
 }
 
+/** Why a function that the application gave was left alone. */
+export function endless(): { message: string; outcome: "not-applied" } {
+  return {
+    message: "the function that changes the session did not end in time",
+    outcome: "not-applied",
+  };
+}
+
 function utf8Length(text: string): number {
   let bytes = text.length;
   for (let i = 0; i < text.length; i++) {
@@ -349,7 +431,7 @@ function expiresAt(now: number, { idle, until }: Expiry): number {
   return Math.min(now + idle, until);
 }
 
-function failure(outcome: Outcome): Error {
+function failure(outcome: Outcome): StoreUnavailableError {
   if (outcome.status === "failed") return outcome.error;
   const message = `the backend answered "${outcome.status}" where it cannot`;
   return new StoreUnavailableError(message, { outcome: "not-applied" });

@@ -29,6 +29,8 @@ export interface SessionState {
   token: string | undefined;
   /** Where the token travels for this request. */
   readonly channel: Transport;
+  /** Where the values come from an older system: whether clients present its tokens by themselves. */
+  readonly takenOver: { readonly ambient: boolean } | undefined;
   /** True where the token should be made anew: an older key protects it. */
   staleToken: boolean;
   /** True where this request found the session through a replaced token: it issues none. */
@@ -37,10 +39,8 @@ export interface SessionState {
   regenerating: boolean;
   /** True once the session was destroyed or found gone: it is never written again. */
   ended: boolean;
-  /** True where the record's expiry moved and the client's has not. */
-  slid: boolean;
-  /** The backend's time of the load, in ms since 1970. */
-  readonly loadedAt: number;
+  /** True where this request made the token or moved the expiry: every response of it carries the token. */
+  announce: boolean;
   /** The store's `maxAge` when the session was made: only another one is stored. */
   readonly defaultMaxAge: number;
 }

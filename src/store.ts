@@ -1,9 +1,11 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { Backend, Call } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Authentic } from "./authenticate.ts";
 import { encodeBase64Url } from "./codec/base64url.ts";
 import type { TokenCodec } from "./codec/codec.ts";
+import { inTime } from "./deadline.ts";
 import {
   CrossOriginError,
   InvalidTokenError,
@@ -14,10 +16,11 @@ import {
 import { isCrossOrigin } from "./cross-origin.ts";
 import { emitTo } from "./events.ts";
 import type { SessionEvent } from "./events.ts";
+import { takeOver } from "./legacy/take-over.ts";
 import { Keeper } from "./keeper.ts";
 import type { Effect } from "./keeper.ts";
 import type { Found } from "./lookup.ts";
-import { resolveOptions, seconds } from "./options.ts";
+import { resolveOptions, seconds, wholeSeconds } from "./options.ts";
 import type { ResolvedOptions, StoreOptions } from "./options.ts";
 import type { Payload } from "./payload.ts";
 import { Registry } from "./registry.ts";
@@ -129,10 +132,16 @@ export class Store<V extends object = Record<string, unknown>>
     this.#admit(name, this.options);
     const call = this.#call();
     const presented = this.token.read(request, name);
-    if (!presented) return this.#make(name, this.token, undefined);
-    if ("refused" in presented) {
+    if (presented && "refused" in presented) {
       return this.#reject(name, presented.channel, new InvalidTokenError(presented.refused));
     }
+    if (
+      this.#resolved.legacy.length > 0 && !presented?.tokens.some((token) => this.#isOurs(token))
+    ) {
+      const older = await this.#takeOver(request, name, presented?.channel ?? this.token, call);
+      if (older) return older;
+    }
+    if (!presented) return this.#make(name, this.token, undefined);
     const time = this.#resolved.backend.now(call);
     const now = time instanceof Promise ? await time : time;
     const opening = authenticate(this.codecs, name, presented.tokens, now);
@@ -199,10 +208,12 @@ export class Store<V extends object = Record<string, unknown>>
 
   /** See `Session.takeFlashes`. */
   async takeFlashes(session: Session<V>, key: string): Promise<unknown[]> {
+    const shown = this.#keeper.shown(session);
     return await this.#keeper.modify(session, (payload) => {
       const taken = payload.flashes.filter((flash) => flash.key === key);
       const flashes = payload.flashes.filter((flash) => flash.key !== key);
-      return [{ ...payload, flashes }, taken.map((flash) => flash.value)];
+      const unseen = taken.filter((flash) => !shown.has(flash.id));
+      return [{ ...payload, flashes }, unseen.map((flash) => flash.value)];
     }, this.#call());
   }
 
@@ -213,7 +224,7 @@ export class Store<V extends object = Record<string, unknown>>
 
   /** Sets the idle limit of new sessions, in seconds. Sessions at hand keep theirs. */
   maxAge(value: number): void {
-    this.options.maxAge = seconds("maxAge", value);
+    this.options.maxAge = wholeSeconds("maxAge", value);
   }
 
   /**
@@ -233,7 +244,9 @@ export class Store<V extends object = Record<string, unknown>>
       const crosses = isCrossOrigin(request, this.#resolved.trustedOrigins);
       const getter = async (name?: string) => {
         const session = await this.get(request, name);
-        if (crosses && !session.isNew && stateOf(session).channel.ambient) throw crossOrigin();
+        const { channel, takenOver } = stateOf(session);
+        const carried = takenOver?.ambient ?? (!session.isNew && channel.ambient);
+        if (crosses && carried) throw crossOrigin();
         return session;
       };
       let response: R;
@@ -272,7 +285,7 @@ export class Store<V extends object = Record<string, unknown>>
   async revoke(handle: string, options: { subject?: string } = {}): Promise<boolean> {
     const key = parseHandle(handle);
     if (!key) return false;
-    return await this.#resolved.backend.remove({ key, ...options }, this.#call()) > 0;
+    return await this.#repository.revoke(key, options.subject, this.#call());
   }
 
   /** Ends the sessions of a user and gives their number; `except` stays (the one at hand, by itself or by its handle). */
@@ -284,6 +297,9 @@ export class Store<V extends object = Record<string, unknown>>
     const spared = typeof except === "string"
       ? parseHandle(except)
       : except && stateOf(except).snapshot?.key;
+    if (typeof except === "string" && !spared) {
+      throw new TypeError("cannot except what is no handle");
+    }
     return await this.#resolved.backend.remove(
       { subject, ...(spared ? { except: [spared] } : {}) },
       this.#call(),
@@ -332,6 +348,40 @@ export class Store<V extends object = Record<string, unknown>>
     return this.#make(name, channel, error);
   }
 
+  #isOurs(token: string): boolean {
+    return this.codecs.some((codec) => codec.recognizes(token));
+  }
+
+  async #takeOver(
+    request: RequestLike,
+    name: string,
+    channel: Transport,
+    call: Call,
+  ): Promise<Session<V> | undefined> {
+    const { legacy: readers, backend, clock, schema } = this.#resolved;
+    if (readers.every((reader) => reader.read(request, name).length === 0)) return undefined;
+    const now = await backend.now(call);
+    const isOurs = (token: string) => this.#isOurs(token);
+    const older = await takeOver({
+      readers,
+      request,
+      sessionName: name,
+      isOurs,
+      clock,
+      now,
+      ...call,
+    });
+    if (!older) return undefined;
+    if (older instanceof SessionError) return this.#reject(name, channel, older);
+    const { reader, ambient, session: { values, subject, meta } } = older;
+    const checked = schema ? await validate(schema, values) : values;
+    if (checked instanceof SessionError) return this.#reject(name, channel, checked);
+    this.#emit({ type: "legacy", reader, name });
+    const payload: Payload = { values: checked, flashes: [], meta, maxAge: undefined };
+    const state = { ...this.#state(channel), takenOver: { ambient } };
+    return this.#session(name, payload, subject, undefined, state);
+  }
+
   #make(name: string, channel: Transport, error: SessionError | undefined): Session<V> {
     const payload: Payload = { values: {}, flashes: [], meta: undefined, maxAge: undefined };
     return this.#session(name, payload, undefined, error, this.#state(channel));
@@ -344,7 +394,7 @@ export class Store<V extends object = Record<string, unknown>>
     { id, token, stale }: Authentic,
   ): Promise<Session<V>> {
     const { schema } = this.#resolved;
-    const { snapshot, now } = found;
+    const { snapshot } = found;
     let { payload } = found;
     if (schema) {
       const values = await validate(schema, payload.values);
@@ -354,7 +404,7 @@ export class Store<V extends object = Record<string, unknown>>
     // A request that was led here from a replaced id knows neither the new id nor its token, and learns neither.
     const joined = snapshot.key.text !== this.#repository.keyOf(name, id).text;
     const own = joined ? {} : { id, token, staleToken: stale };
-    const state = { ...this.#state(channel), snapshot, joined, loadedAt: now, ...own };
+    const state = { ...this.#state(channel), snapshot, joined, ...own };
     return this.#session(name, payload, snapshot.subject, undefined, state);
   }
 
@@ -364,12 +414,12 @@ export class Store<V extends object = Record<string, unknown>>
       id: undefined,
       token: undefined,
       channel,
+      takenOver: undefined,
       staleToken: false,
       joined: false,
       regenerating: false,
       ended: false,
-      slid: false,
-      loadedAt: 0,
+      announce: false,
       defaultMaxAge: this.options.maxAge,
     };
   }
@@ -396,6 +446,7 @@ export class Store<V extends object = Record<string, unknown>>
   ): Promise<void> {
     const { name, options } = session;
     const state = stateOf(session);
+    if (session.store !== this) throw new TypeError("cannot save the session of another store");
     this.#admit(name, options);
     this.token.annotate(headers);
     const answer = { request, name, options, status };
@@ -415,6 +466,9 @@ export class Store<V extends object = Record<string, unknown>>
   ): void {
     if (effect === "nothing") return;
     const now = snapshot?.modified ?? this.#resolved.clock.now();
+    for (const reader of this.#resolved.legacy) {
+      reader.clear(headers, { ...answer, now }, effect === "clear");
+    }
     if (effect === "token" && token) channel.write(headers, token, { ...answer, now });
     else channel.clear(headers, { ...answer, now });
     if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
@@ -425,34 +479,24 @@ export class Store<V extends object = Record<string, unknown>>
     headers: Headers,
     status: number | undefined,
   ): Promise<readonly Failure[]> {
-    const failures = this.#registry.of(request).map(
-      async (loading): Promise<readonly Failure[]> => {
-        const session = await loading;
-        try {
-          await this.#save(request, headers, status, session);
-          return [];
-        } catch (error) {
-          return [{ name: session.name, error }];
-        }
-      },
-    );
-    return (await Promise.all(failures)).flat();
+    const saving = this.#registry.of(request).map(async ([name, loading]) => {
+      try {
+        await this.#save(request, headers, status, await loading);
+        return [];
+      } catch (error) {
+        return [{ name, error }];
+      }
+    });
+    return (await Promise.all(saving)).flat();
   }
 
-  async #drain({ deadline }: Call): Promise<void> {
-    const { clock } = this.#resolved;
-    let cancel: (() => void) | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      cancel = clock.after(Math.max(0, deadline - clock.monotonic()), () => resolve(true));
-    });
+  async #drain(call: Call): Promise<void> {
     const { busy } = this.#keeper;
-    const drained = Promise.allSettled(busy.keys()).then(() => false);
-    const timedOut = await Promise.race([drained, late]);
-    cancel?.();
-    if (!timedOut) return;
-    const names = [...new Set(busy.values())].join(", ");
-    const message = `${busy.size} saves were not done in time, of sessions named ${names}`;
-    throw new StoreUnavailableError(message, { outcome: "unknown" });
+    await inTime(this.#resolved.clock, call, Promise.allSettled(busy.keys()), () => {
+      const names = [...new Set(busy.values())].join(", ");
+      const message = `${busy.size} saves were not done in time, of sessions named ${names}`;
+      return { message, outcome: "unknown" };
+    });
   }
 }
 

@@ -8,6 +8,7 @@ const PORTS = ["transport/transport.ts", "codec/codec.ts", "backend/backend.ts"]
 
 /** What the core and the implementations share; it implements no port. */
 const SHARED = [
+  "deadline.ts",
   "codec/base64url.ts",
   "codec/bind.ts",
   "codec/id.ts",
@@ -23,6 +24,7 @@ const ORDER: readonly (readonly string[])[] = [
   PORTS,
   SHARED,
   ["transport/", "codec/", "backend/"], // implementations: every other file of these folders
+  ["legacy/"],
   ["payload.ts", "schema.ts"],
   ["lanes.ts", "registry.ts", "response.ts", "cross-origin.ts", "authenticate.ts"],
   ["session.ts"],
@@ -39,7 +41,7 @@ const ORDER: readonly (readonly string[])[] = [
 const IMPLEMENTATIONS = 4;
 
 /** Only these choose between implementations; everything else above them knows the ports. */
-const CHOOSERS = ["options.ts", "create.ts", "index.ts"];
+const CHOOSERS = ["legacy/gorilla.ts", "options.ts", "create.ts", "index.ts"];
 
 const PACKAGES = Object.keys(
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).dependencies,

@@ -39,7 +39,7 @@ export interface Expiry {
 
 /** One change of one record. Nothing here ever creates a record but `insert`. */
 export type Write =
-  /** Creates a record; never replaces one. `created` comes from {@linkcode Backend.now}. */
+  /** Creates a record; never replaces one. Both times come from {@linkcode Backend.now}; `expiry` counts from `modified`. */
   | {
     readonly kind: "insert";
     readonly key: RecordKey;
@@ -47,6 +47,7 @@ export type Write =
     readonly data: Uint8Array<ArrayBuffer> | string;
     readonly rev: Uint8Array<ArrayBuffer>;
     readonly created: number;
+    readonly modified: number;
     readonly expiry: Expiry;
     readonly subject: string | undefined;
   }

@@ -1,5 +1,6 @@
 import type { Clock } from "../clock.ts";
 import { systemClock } from "../clock.ts";
+import { inTime } from "../deadline.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Backend, Call, Loaded, Outcome, RecordKey, Write } from "./backend.ts";
 
@@ -75,7 +76,8 @@ export function batched(inner: Backend, options: BatchOptions = {}): Backend {
     remove: (selection, call) => inner.remove(selection, call),
     now: (call) => inner.now(call),
     async close(call) {
-      await Promise.all([loads.close(), writes.close()]);
+      const settled = Promise.all([loads.close(), writes.close()]);
+      await inTime(options.clock ?? systemClock, call, settled, unsettled);
       await inner.close(call);
     },
   };
@@ -327,6 +329,10 @@ class Pipeline<I, R> {
     const outcome = entry.sent && operation === "write" ? "unknown" : "not-applied";
     entry.settle(failed(new StoreUnavailableError(`the ${operation} ${what}`, { outcome, cause })));
   }
+}
+
+function unsettled(): { message: string; outcome: "unknown" } {
+  return { message: "operations are still under way", outcome: "unknown" };
 }
 
 function unanswered(): StoreUnavailableError {

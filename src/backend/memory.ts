@@ -66,12 +66,11 @@ class MemoryBackend implements Backend {
   }
 
   write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
-    return this.#run<readonly Outcome[]>(call, (now) => {
+    const error = this.#refusal(call);
+    if (error) return Promise.resolve(writes.map(() => ({ status: "failed", error })));
+    return this.#run(call, (now) => {
       writes.forEach(checkWrite);
       return writes.map((write) => this.#apply(write, now));
-    }).catch((error: unknown) => {
-      if (!(error instanceof StoreUnavailableError)) throw error;
-      return writes.map(() => ({ status: "failed", error }));
     });
   }
 
@@ -110,11 +109,12 @@ class MemoryBackend implements Backend {
 
   /** Does it at once, unless the call is over; what it throws is a rejection. */
   #run<T>(call: Call, work: (now: number) => T): Promise<T> {
+    const error = this.#refusal(call);
+    if (error) return Promise.reject(error);
     try {
-      this.#check(call);
       return Promise.resolve(work(this.#clock.now()));
-    } catch (error) {
-      return Promise.reject(error);
+    } catch (misuse) {
+      return Promise.reject(misuse);
     }
   }
 
@@ -126,9 +126,9 @@ class MemoryBackend implements Backend {
       if (!this.#hasRoom(now)) {
         return { status: "failed", error: unavailable("the memory backend is full") };
       }
-      const { key, name, data, rev, created, subject } = write;
-      const expires = end(created, write.expiry);
-      this.#records.set(id, { key, name, data, rev, created, modified: created, expires, subject });
+      const { key, name, data, rev, created, modified, subject } = write;
+      const expires = end(modified, write.expiry);
+      this.#records.set(id, { key, name, data, rev, created, modified, expires, subject });
       return { status: "done" };
     }
     if (write.kind === "remove") {
@@ -174,10 +174,11 @@ class MemoryBackend implements Backend {
     return this.#records.size < this.#maxRecords;
   }
 
-  #check(call: Call): void {
-    if (this.#closed) throw unavailable("the memory backend is closed");
-    if (call.signal?.aborted) throw unavailable("the call was aborted", call.signal.reason);
-    if (this.#clock.monotonic() >= call.deadline) throw unavailable("the call's deadline is over");
+  #refusal(call: Call): StoreUnavailableError | undefined {
+    if (this.#closed) return unavailable("the memory backend is closed");
+    if (call.signal?.aborted) return unavailable("the call was aborted", call.signal.reason);
+    const isOver = this.#clock.monotonic() >= call.deadline;
+    return isOver ? unavailable("the call's deadline is over") : undefined;
   }
 }
 

@@ -18,6 +18,7 @@ export const LIVING: object = { $gt: ["$expires", "$$NOW"] };
 /** What stands at the key of a write. */
 interface Standing {
   readonly rev?: unknown;
+  readonly prior?: unknown;
   readonly expires?: unknown;
   readonly now?: unknown;
 }
@@ -143,7 +144,9 @@ export class MongodbWriter {
       // What a majority write has seen is durable, even one that changed nothing: it waits for all before it.
       judge(unclear, count, await this.#lookUp(keysOf(unclear), false, call));
     } catch (error) {
-      for (const pending of unclear) pending.outcome = failed(pending, error, true);
+      for (const pending of unclear) {
+        pending.outcome = failed(pending, error, pending.lost || count > 0);
+      }
     }
     return failure;
   }
@@ -160,31 +163,32 @@ function judge(
 ): void {
   const others: Pending[] = [];
   let matched = 0;
-  let vanished = 0;
+  const vanished: Pending[] = [];
   for (const pending of unclear) {
     const { write } = pending;
     const found = standing.get(write.key.text);
     if (write.kind === "remove") {
       pending.outcome = { status: found && write.expected ? "conflict" : "done" };
     } else if (write.kind === "insert") {
-      if (hasRev(found, write.rev)) pending.outcome = { status: "done" };
+      if (hasLanded(found, write.rev)) pending.outcome = { status: "done" };
       else pending.outcome = pending.lost ? failed(pending, undefined) : { status: "exists" };
-    } else if (write.kind === "update" && hasRev(found, write.rev)) {
+    } else if (write.kind === "update" && hasLanded(found, write.rev)) {
       pending.outcome = { status: "done" };
       matched++;
     } else if (!found || isExpired(found)) {
-      pending.outcome = { status: "gone" };
-      vanished++;
+      vanished.push(pending);
     } else if (write.kind === "touch" && hasRev(found, write.expected) && count > 0) {
       pending.outcome = { status: "done" }; // a rev never comes back: it stood when the touch looked
       matched++;
     } else others.push(pending);
   }
-  // A write that matched and was followed by another looks like a conflict. The count tells whether there is any such.
+  // A write that matched and was followed by a removal looks gone, and one that was followed by more writes than the
+  // record remembers looks like a conflict. The count tells whether there is any such.
   const hidden = count - matched;
-  for (const pending of others) {
-    if (hidden <= 0 && !pending.lost) pending.outcome = { status: "conflict" };
-    else if (hidden >= others.length + vanished) pending.outcome = { status: "done" };
+  for (const pending of [...others, ...vanished]) {
+    if (hidden <= 0 && !pending.lost) {
+      pending.outcome = { status: vanished.includes(pending) ? "gone" : "conflict" };
+    } else if (hidden >= others.length + vanished.length) pending.outcome = { status: "done" };
     else pending.outcome = failed(pending, undefined, true);
   }
 }
@@ -208,8 +212,22 @@ function changeOf(write: Extract<Write, { kind: "update" | "touch" }>): object[]
   }
   const subject = write.subject === undefined ? "$$REMOVE" : { $literal: write.subject };
   const data = { $literal: write.data };
-  return [{ $set: { data, rev: write.rev, modified: "$$NOW", expires, subject } }];
+  return [{ $set: { data, rev: write.rev, prior: PRIOR, modified: "$$NOW", expires, subject } }];
 }
+
+/**
+ * While writes follow one another closely the record remembers the revs before its own: a writer who looks for its write
+ * finds it under those that came after. A record at rest remembers none.
+ */
+const PRIOR: object = {
+  $cond: [
+    { $lt: [{ $subtract: ["$$NOW", "$modified"] }, 30_000] },
+    {
+      $slice: [{ $concatArrays: [["$rev"], { $cond: [{ $isArray: "$prior" }, "$prior", []] }] }, 8],
+    },
+    "$$REMOVE",
+  ],
+};
 
 function endOf({ idle, until }: Expiry): object {
   return { $min: [{ $add: ["$$NOW", idle] }, new Date(until)] };
@@ -221,6 +239,13 @@ function keysOf(group: readonly Pending[]): readonly RecordKey[] {
 
 function hasRev(found: Standing | undefined, rev: Uint8Array): boolean {
   return found?.rev instanceof Uint8Array && sameBytes(found.rev, rev);
+}
+
+/** Whether the write stands there, or stood there a moment ago. */
+function hasLanded(found: Standing | undefined, rev: Uint8Array): boolean {
+  if (hasRev(found, rev)) return true;
+  const prior: readonly unknown[] = Array.isArray(found?.prior) ? found.prior : [];
+  return prior.some((one) => one instanceof Uint8Array && sameBytes(one, rev));
 }
 
 function isExpired(found: Standing | undefined): boolean {

@@ -73,7 +73,7 @@ const FIELDS = {
   now: "$$NOW",
 };
 
-const STANDING = { rev: 1, expires: 1, now: "$$NOW" };
+const STANDING = { rev: 1, prior: 1, expires: 1, now: "$$NOW" };
 
 class MongodbBackend implements Backend {
   readonly #collection: SessionCollection;
@@ -284,7 +284,7 @@ class MongodbBackend implements Backend {
   }
 }
 
-type Found = { readonly [name in keyof typeof FIELDS]?: unknown };
+type Found = { readonly [name in keyof typeof FIELDS | keyof typeof STANDING]?: unknown };
 
 function closed(): StoreUnavailableError {
   return new StoreUnavailableError("the backend is closed", { outcome: "not-applied" });

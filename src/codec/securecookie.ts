@@ -134,7 +134,7 @@ export const gobString: CookieSerializer<string> = {
  * ```ts
  * import { gobString, securecookie } from "mongostore";
  *
- * const cookie = securecookie("the hash key of the Go service", "a block key: 16", { maxAge: 3600 });
+ * const cookie = securecookie("the hash key of the Go service", "16 bytes of key.", { maxAge: 3600 });
  * const text = await cookie.encode("prefs", { theme: "dark" });
  * console.log(await cookie.decode("prefs", text)); // { ok: true, value: { theme: "dark" } }
  * console.log(await cookie.decode("other", text)); // { ok: false, reason: "not-authentic" }

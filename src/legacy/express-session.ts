@@ -50,6 +50,7 @@ export function expressSessionReader(options: ExpressSessionOptions): LegacyRead
 
 class ExpressSessionReader implements LegacyReader {
   readonly name = "express-session";
+  readonly ambient: boolean;
   readonly #old: OldToken;
   readonly #load: LegacyLoader;
   readonly #subject: OldTokenOptions["subject"];
@@ -58,23 +59,21 @@ class ExpressSessionReader implements LegacyReader {
   constructor(options: ExpressSessionOptions) {
     const { cookie = "connect.sid", secrets, load, subject } = options;
     this.#old = new OldToken(cookie, options, (token) => SHAPE.test(token));
+    this.ambient = this.#old.ambient;
     this.#load = load;
     this.#subject = subject;
     this.#keys = importOnce(secrets);
   }
 
   read(...[request, sessionName]: Parameters<LegacyReader["read"]>): readonly string[] {
-    return this.#old.in(request, sessionName);
+    return this.#old.presentedIn(request, sessionName);
   }
 
   async open(token: string, call: LegacyCall): Promise<LegacySession | undefined> {
     if (!this.#old.countsAt(call.now) || !this.#old.isShaped(token)) return undefined;
     const id = await this.#idOf(token);
     const found = id === undefined ? undefined : await this.#load(id, call);
-    return found && {
-      ...found,
-      ...sessionOf(found.values, this.#subject, { omit: "cookie", expires: found.expires }),
-    };
+    return found && sessionOf(found.values, this.#subject, { ...found, omit: "cookie" });
   }
 
   clear(...[headers, answer, ended]: Parameters<LegacyReader["clear"]>): void {

@@ -65,6 +65,7 @@ export function gorillaReader(options: GorillaOptions): LegacyReader {
 
 class GorillaReader implements LegacyReader {
   readonly name = "gorilla";
+  readonly ambient: boolean;
   readonly #old: OldToken;
   readonly #subject: OldTokenOptions["subject"];
   readonly #collection: LegacyCollection;
@@ -76,6 +77,7 @@ class GorillaReader implements LegacyReader {
   constructor(options: GorillaOptions) {
     const { cookie, keyPairs, hash = "sha256", maxAge, maxLength = 4096 } = options;
     this.#old = new OldToken(cookie, options, isSecureCookie);
+    this.ambient = this.#old.ambient;
     this.#subject = options.subject;
     this.#collection = options.collection;
     this.#maxAge = maxAge * 1000;
@@ -87,7 +89,7 @@ class GorillaReader implements LegacyReader {
   }
 
   read(...[request, sessionName]: Parameters<LegacyReader["read"]>): readonly string[] {
-    return this.#old.in(request, sessionName);
+    return this.#old.presentedIn(request, sessionName);
   }
 
   async open(token: string, call: LegacyCall): Promise<LegacySession | undefined> {
@@ -143,7 +145,7 @@ function isSecureCookie(token: string): boolean {
 
 /** An id as any serializer of the Go store writes it. */
 const recordId: CookieSerializer<string> = {
-  serialize: gobString.serialize,
+  serialize: (id) => gobString.serialize(id),
   deserialize(bytes) {
     const id: unknown = bytes[0] === QUOTE
       ? jsonValue.deserialize(bytes)

@@ -44,6 +44,7 @@ export function ironSessionReader(options: IronSessionOptions): LegacyReader {
 
 class IronSessionReader implements LegacyReader {
   readonly name = "iron-session";
+  readonly ambient: boolean;
   readonly #old: OldToken;
   readonly #subject: OldTokenOptions["subject"];
   readonly #passwords: ReadonlyMap<string, string>;
@@ -51,12 +52,13 @@ class IronSessionReader implements LegacyReader {
   constructor(options: IronSessionOptions) {
     const { cookie, password, subject } = options;
     this.#old = new OldToken(cookie, options, (token) => SHAPE.test(token));
+    this.ambient = this.#old.ambient;
     this.#subject = subject;
     this.#passwords = passwordsOf(password);
   }
 
   read(...[request, sessionName]: Parameters<LegacyReader["read"]>): readonly string[] {
-    return this.#old.in(request, sessionName);
+    return this.#old.presentedIn(request, sessionName);
   }
 
   async open(token: string, { now }: LegacyCall): Promise<LegacySession | undefined> {

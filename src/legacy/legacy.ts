@@ -29,6 +29,8 @@ export interface LegacyCall {
 export interface LegacyReader {
   /** Names the older system in events. */
   readonly name: string;
+  /** Whether clients present this system's tokens by themselves, as they do cookies: cross-origin requests have to be refused then. */
+  readonly ambient: boolean;
   /** The texts in the request that have the shape of this system's tokens; never a text that has the shape of ours. */
   read(request: RequestLike, sessionName: string): readonly string[];
   /**

@@ -24,6 +24,8 @@ const OURS = /^[A-Za-z0-9_-]{88}$/;
 
 /** Finds and clears the tokens of an older system. */
 export class OldToken {
+  /** See `LegacyReader.ambient`. */
+  readonly ambient: boolean;
   readonly #transport: Transport;
   readonly #name: string | undefined;
   readonly #hasShape: (token: string) => boolean;
@@ -40,6 +42,7 @@ export class OldToken {
     { token, keep = false, until, path = "/", domain }: OldTokenOptions,
     hasShape: (token: string) => boolean,
   ) {
+    this.ambient = token.ambient;
     this.#transport = token;
     this.#name = name;
     this.#hasShape = hasShape;
@@ -58,7 +61,7 @@ export class OldToken {
   }
 
   /** The texts in the request that have the shape of the older system's tokens. */
-  in(request: RequestLike, sessionName: string): readonly string[] {
+  presentedIn(request: RequestLike, sessionName: string): readonly string[] {
     const presented = this.#transport.read(request, this.nameIn(sessionName));
     if (!presented || "refused" in presented) return [];
     return presented.tokens.filter((token) => this.isShaped(token));
@@ -77,7 +80,7 @@ export class OldToken {
   /** See `LegacyReader.clear`. */
   clear(headers: Headers, answer: Answer, ended: boolean): void {
     const { request, name, options } = answer;
-    if ((this.#keep && !ended) || this.in(request, name).length === 0) return;
+    if ((this.#keep && !ended) || this.presentedIn(request, name).length === 0) return;
     const cleared = { ...EXPIRED, ...this.#place, secure: options.secure };
     this.#transport.clear(headers, { ...answer, name: this.nameIn(name), options: cleared });
   }

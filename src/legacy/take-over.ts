@@ -20,6 +20,8 @@ export interface TakeOver {
 /** A session of an older system, and the reader that found it. */
 export interface TakenOver {
   readonly reader: string;
+  /** See `LegacyReader.ambient`. */
+  readonly ambient: boolean;
   readonly session: LegacySession;
 }
 
@@ -33,11 +35,15 @@ export async function takeOver(
 ): Promise<TakenOver | SessionError | undefined> {
   const controller = new AbortController();
   const call = { sessionName, now, signal: controller.signal };
+  const late = new Promise<never>((_, reject) => {
+    call.signal.addEventListener("abort", () => reject(new Error("its time was over")));
+  });
+  late.catch(() => {}); // nobody waits for it where every reader answers in time
   const cancel = clock.after(Math.max(0, deadline - clock.monotonic()), () => controller.abort());
   try {
     for (const reader of readers) {
       const tokens = reader.read(request, sessionName).filter((token) => !isOurs(token));
-      const found = await openOne(reader, tokens, call);
+      const found = await openOne(reader, tokens, call, late);
       if (found) return found;
     }
     return undefined;
@@ -50,18 +56,19 @@ async function openOne(
   reader: LegacyReader,
   tokens: readonly string[],
   call: LegacyCall,
+  late: Promise<never>,
 ): Promise<TakenOver | SessionError | undefined> {
   let found: TakenOver | undefined;
   for (const token of tokens) {
     try {
-      const session = await untilAborted(reader.open(token, call), call.signal);
+      const session = await Promise.race([reader.open(token, call), late]);
       if (!session || (session.expires !== undefined && !(session.expires > call.now))) continue;
       if (found) {
         return new InvalidTokenError(
           `two different tokens of ${reader.name} were presented, and both open`,
         );
       }
-      found = { reader: reader.name, session };
+      found = { reader: reader.name, ambient: reader.ambient, session };
     } catch (cause) {
       if (cause instanceof SessionError && cause.code === "CORRUPT_RECORD") return cause;
       const message =
@@ -70,15 +77,4 @@ async function openOne(
     }
   }
   return found;
-}
-
-/** What the work gives, unless the signal comes first. */
-function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const abort = () => reject(new Error("its time was over"));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    const done = () => signal.removeEventListener("abort", abort);
-    work.then((value) => (done(), resolve(value)), (error) => (done(), reject(error)));
-  });
 }

@@ -21,12 +21,12 @@ export function plainValues(held: unknown): LegacyValues | undefined {
 export function sessionOf(
   held: unknown,
   subjectOf: ((values: LegacyValues) => string | undefined) | undefined,
-  { omit, expires }: { omit?: string; expires?: number | undefined } = {},
+  { omit, ...rest }: { omit?: string } & Partial<Omit<LegacySession, "values">> = {},
 ): LegacySession | undefined {
   const values = plainValues(held);
   if (!values) return undefined;
   if (omit !== undefined) delete values[omit];
-  return { values, subject: subjectOf?.(values), expires };
+  return { ...rest, values, subject: subjectOf ? subjectOf(values) : rest.subject };
 }
 
 function plain(value: unknown, depth: number): unknown {
@@ -49,7 +49,10 @@ function plain(value: unknown, depth: number): unknown {
     return plain(json, depth + 1);
   }
   // A Long of BSON that no number can hold has no JSON.
-  if ("_bsontype" in value) return `${value}`;
+  if ("toBigInt" in value && typeof value.toBigInt === "function") {
+    const integer: unknown = value.toBigInt();
+    return typeof integer === "bigint" ? integer : undefined;
+  }
   return plainFields(value, depth);
 }
 

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+
+const root = new URL("../", import.meta.url);
+const npm = JSON.parse(read("package.json"));
+const jsr = JSON.parse(read("deno.json"));
+
+describe("package.json and deno.json agree on", () => {
+  it("the version", () => {
+    assert.match(npm.version, /^\d+\.\d+\.\d+(-[\w.]+)?$/);
+    assert.equal(jsr.version, npm.version);
+  });
+
+  it("the license, and LICENSE has its text", () => {
+    assert.equal(npm.license, "BSD-3-Clause");
+    assert.equal(jsr.license, npm.license);
+    assert.match(read("LICENSE"), /^BSD 3-Clause License\n\nCopyright .* The mongostore authors\n/);
+  });
+
+  it("the exports: each is one file of src, and what was built from it", () => {
+    const { "./package.json": manifest, ...exports } = npm.exports;
+    assert.equal(manifest, "./package.json");
+    const built = Object.entries<string>(jsr.exports).map(([name, source]) => {
+      const path = source.replace(/^\.\/src\/(.+)\.ts$/, "./dist/$1");
+      return [name, { types: `${path}.d.ts`, default: `${path}.js` }];
+    });
+    assert.deepEqual(exports, Object.fromEntries(built));
+  });
+
+  it("the runtime dependencies", () => {
+    const imports = Object.entries<string>(npm.dependencies)
+      .map(([name, range]) => [name, `npm:${name}@${range}`]);
+    assert.deepEqual(jsr.imports, Object.fromEntries(imports));
+  });
+
+  it("the scripts: deno task knows each", () => {
+    const { prepublishOnly: _, ...scripts } = npm.scripts;
+    assert.deepEqual(jsr.tasks, scripts);
+  });
+
+  it("the compiler's options, as far as Deno has them", () => {
+    const { compilerOptions } = JSON.parse(read("tsconfig.json"));
+    for (const [option, value] of Object.entries(jsr.compilerOptions)) {
+      assert.equal(compilerOptions[option], value, option);
+    }
+  });
+});
+
+describe("the exports", () => {
+  it("are index.ts and every adapter", () => {
+    const adapters = existsSync(new URL("src/adapters/", root))
+      ? readdirSync(new URL("src/adapters/", root)).map((file) => `./src/adapters/${file}`)
+      : [];
+    assert.deepEqual(
+      Object.values<string>(jsr.exports).toSorted(),
+      [...adapters, "./src/index.ts"].toSorted(),
+    );
+  });
+
+  it("are what tsup builds", () => {
+    const entry = /\bentry: (\[.*\])/.exec(read("tsup.config.ts"))?.[1];
+    assert.deepEqual(JSON.parse(entry ?? "null"), ["src/index.ts", "src/adapters/*.ts"]);
+  });
+
+  it("have a #name that tests import, from dist or from source", () => {
+    for (const [name, source] of Object.entries<string>(jsr.exports)) {
+      assert.deepEqual(npm.imports[name.replace(/^\.(\/|$)/, "#mongostore$1")], {
+        dist: npm.exports[name].default,
+        default: source,
+      });
+    }
+  });
+});
+
+describe("package.json", () => {
+  it("pins what we develop with: there is no lockfile", () => {
+    for (const [name, version] of Object.entries<string>(npm.devDependencies)) {
+      assert.match(version, /^(npm:[\w-]+@)?\d+\.\d+\.\d+$/, name);
+    }
+  });
+
+  it("leaves the driver to the user", () => {
+    assert.equal(npm.dependencies.mongodb, undefined);
+    assert.deepEqual(npm.peerDependenciesMeta, { mongodb: { optional: true } });
+    assert.ok(npm.peerDependencies.mongodb);
+  });
+});
+
+function read(path: string): string {
+  return readFileSync(new URL(path, root), "utf8");
+}
