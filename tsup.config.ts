@@ -1,7 +1,7 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/adapters/*.ts"],
+  entry: ["src/index.ts", "src/legacy.ts", "src/securecookie.ts", "src/adapters/*.ts"],
   format: ["esm"],
   target: "es2022",
   platform: "neutral",

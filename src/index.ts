@@ -32,35 +32,7 @@ export { sealedData } from "./codec/sealed.ts";
 export type { SealedDataOptions } from "./codec/sealed.ts";
 export { signedData, signedToken } from "./codec/signed.ts";
 export type { SignedTokenOptions } from "./codec/signed.ts";
-export {
-  codecsFromPairs,
-  decodeMulti,
-  encodeMulti,
-  gobString,
-  jsonValue,
-  rawValue,
-  securecookie,
-} from "./codec/securecookie.ts";
-export type {
-  CookieKey,
-  CookieSerializer,
-  DecodedCookie,
-  DecodedMulti,
-  SecureCookie,
-  SecureCookieFlaw,
-  SecureCookieOptions,
-  SerializedCookieOptions,
-} from "./codec/securecookie.ts";
-export { connectMongoLoader } from "./legacy/connect-mongo.ts";
-export type { ConnectMongoOptions } from "./legacy/connect-mongo.ts";
-export { expressSessionReader } from "./legacy/express-session.ts";
-export type { ExpressSessionOptions, LegacyLoader } from "./legacy/express-session.ts";
-export { gorillaReader } from "./legacy/gorilla.ts";
-export type { GorillaOptions } from "./legacy/gorilla.ts";
-export { ironSessionReader } from "./legacy/iron-session.ts";
-export type { IronSessionOptions } from "./legacy/iron-session.ts";
-export type { LegacyCall, LegacyCollection, LegacyReader, LegacySession } from "./legacy/legacy.ts";
-export type { OldTokenOptions } from "./legacy/old-token.ts";
+export type { LegacyCall, LegacyReader, LegacySession } from "./legacy/legacy.ts";
 export { createMemoryStore, createMongoStore } from "./create.ts";
 export type { MongoStoreOptions } from "./create.ts";
 export {

@@ -73,7 +73,7 @@ export let adopt: <V extends object>(session: Session<V>, draft: Draft) => void;
 export let clear: <V extends object>(session: Session<V>) => void;
 
 /** The key of flashes that name none. */
-export const DEFAULT_FLASH_KEY = "_flash";
+const DEFAULT_FLASH_KEY = "_flash";
 
 /**
  * One client's session under one name. Change {@linkcode Session.values} as you like: nothing is written until `store.save`,

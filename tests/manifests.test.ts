@@ -48,19 +48,24 @@ describe("package.json and deno.json agree on", () => {
 });
 
 describe("the exports", () => {
-  it("are index.ts and every adapter", () => {
+  it("are index.ts, the two ways in from elsewhere, and every adapter", () => {
     const adapters = existsSync(new URL("src/adapters/", root))
       ? readdirSync(new URL("src/adapters/", root)).map((file) => `./src/adapters/${file}`)
       : [];
     assert.deepEqual(
       Object.values<string>(jsr.exports).toSorted(),
-      [...adapters, "./src/index.ts"].toSorted(),
+      [...adapters, "./src/index.ts", "./src/legacy.ts", "./src/securecookie.ts"].toSorted(),
     );
   });
 
   it("are what tsup builds", () => {
     const entry = /\bentry: (\[.*\])/.exec(read("tsup.config.ts"))?.[1];
-    assert.deepEqual(JSON.parse(entry ?? "null"), ["src/index.ts", "src/adapters/*.ts"]);
+    assert.deepEqual(JSON.parse(entry ?? "null"), [
+      "src/index.ts",
+      "src/legacy.ts",
+      "src/securecookie.ts",
+      "src/adapters/*.ts",
+    ]);
   });
 
   it("have a #name that tests import, from dist or from source", () => {

@@ -30,7 +30,8 @@ describe("the registry", () => {
       registry.get(two, "a", load),
     ]);
     assert.equal(new Set(found).size, 3);
-    const sessions = (request: object) => Promise.all(registry.of(request).map(([, it]) => it));
+    const sessions = (request: object) =>
+      Promise.all(registry.of(request).map(([, session]) => session));
     assert.deepEqual(registry.of(one).map(([name]) => name), ["a", "b"]);
     assert.deepEqual(await sessions(one), found.slice(0, 2));
     assert.deepEqual(await sessions(two), found.slice(2));

@@ -40,7 +40,7 @@ export interface DocumentCursor {
 }
 
 /** How many documents a bulk write met. */
-export interface BulkCounts {
+interface BulkCounts {
   /** Documents that its updates matched. */
   readonly matchedCount: number;
   /** Documents that it deleted. */

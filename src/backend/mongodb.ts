@@ -25,7 +25,7 @@ import { LIVING, MongodbWriter } from "./mongodb-write.ts";
 import { checkWrite, fromDocument, recordKey } from "./record.ts";
 import { ServerClock } from "./server-clock.ts";
 
-export type { BulkCounts, DocumentCursor, SessionCollection } from "./collection.ts";
+export type { DocumentCursor, SessionCollection } from "./collection.ts";
 
 /** What the MongoDB backend may be told. */
 export interface MongodbBackendOptions {

@@ -1,9 +1,9 @@
 import type { RecordKey, StoredRecord, Write } from "./backend.ts";
 
 /** The length of a record's `_id`, in bytes. */
-export const KEY_LENGTH = 20;
+const KEY_LENGTH = 20;
 /** The length of a record's `rev`, in bytes. */
-export const REV_LENGTH = 8;
+const REV_LENGTH = 8;
 
 /**
  * A record as MongoDB keeps it. Bytes go in as `Uint8Array`, which the driver stores as Binary, and come

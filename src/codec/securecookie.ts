@@ -132,7 +132,7 @@ export const gobString: CookieSerializer<string> = {
  *
  * @example
  * ```ts
- * import { gobString, securecookie } from "mongostore";
+ * import { gobString, securecookie } from "mongostore/securecookie";
  *
  * const cookie = securecookie("the hash key of the Go service", "16 bytes of key.", { maxAge: 3600 });
  * const text = await cookie.encode("prefs", { theme: "dark" });
@@ -170,7 +170,7 @@ export function securecookie<T>(
  *
  * @example
  * ```ts
- * import { codecsFromPairs, decodeMulti, encodeMulti } from "mongostore";
+ * import { codecsFromPairs, decodeMulti, encodeMulti } from "mongostore/securecookie";
  *
  * const old = codecsFromPairs(["the old hash key"]);
  * const text = await encodeMulti("sid", { user: "ann" }, old);

@@ -17,7 +17,8 @@ export interface ConnectMongoOptions {
  *
  * @example
  * ```ts
- * import { connectMongoLoader, CookieToken, expressSessionReader } from "mongostore";
+ * import { CookieToken } from "mongostore";
+ * import { connectMongoLoader, expressSessionReader } from "mongostore/legacy";
  * import { MongoClient } from "mongodb";
  *
  * const db = new MongoClient("mongodb://localhost").db("app");

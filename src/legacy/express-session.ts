@@ -31,7 +31,8 @@ export interface ExpressSessionOptions extends OldTokenOptions {
  *
  * @example
  * ```ts
- * import { CookieToken, createMemoryStore, expressSessionReader, generateKey } from "mongostore";
+ * import { CookieToken, createMemoryStore, generateKey } from "mongostore";
+ * import { expressSessionReader } from "mongostore/legacy";
  *
  * const old = new Map([["q3Zl8xHv", JSON.stringify({ cookie: {}, userId: "42" })]]);
  * const store = createMemoryStore({

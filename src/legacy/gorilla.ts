@@ -45,7 +45,8 @@ export interface GorillaOptions extends OldTokenOptions {
  *
  * @example
  * ```ts
- * import { CookieToken, gorillaReader } from "mongostore";
+ * import { CookieToken } from "mongostore";
+ * import { gorillaReader } from "mongostore/legacy";
  * import { MongoClient } from "mongodb";
  *
  * const db = new MongoClient("mongodb://localhost").db("test");

@@ -28,7 +28,8 @@ export interface IronSessionOptions extends OldTokenOptions {
  *
  * @example
  * ```ts
- * import { CookieToken, ironSessionReader } from "mongostore";
+ * import { CookieToken } from "mongostore";
+ * import { ironSessionReader } from "mongostore/legacy";
  *
  * const reader = ironSessionReader({
  *   token: new CookieToken(),

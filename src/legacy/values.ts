@@ -11,7 +11,7 @@ export type LegacyValues = Record<string, unknown>;
  * object becomes what JSON makes of it (an ObjectId its 24 digits); what JSON has not is left out, and so is a key named
  * `__proto__`. Gives `undefined` for what is no object; throws `CorruptRecordError` where it is nested more than 100 levels deep.
  */
-export function plainValues(held: unknown): LegacyValues | undefined {
+function plainValues(held: unknown): LegacyValues | undefined {
   if (typeof held !== "object" || held === null) return undefined;
   const values = plain(held, 0);
   return isRecord(values) ? values : undefined;

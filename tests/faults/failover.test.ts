@@ -96,14 +96,14 @@ describe(`failover (${LONG ? "long" : "short"})`, { timeout: 480_000 }, () => {
       lag.clear();
       const { struck, from, bound, mended } = await underLoad(async () => {
         await acknowledged(load, ENOUGH, 0);
-        const before = performance.now();
+        const strike = performance.now();
         const { mend, ...disturbance } = await disturb(event);
         await acknowledged(load, 1, disturbance.from);
         await mend?.();
         await set.primary();
-        const after = performance.now();
-        await acknowledged(load, ENOUGH, after);
-        return { struck: before, mended: after, ...disturbance };
+        const settled = performance.now();
+        await acknowledged(load, ENOUGH, settled);
+        return { struck: strike, mended: settled, ...disturbance };
       });
 
       const { samples } = load;

@@ -5,6 +5,8 @@ import { type Sample, sampled } from "./measure.ts";
 
 /** How long a writer rests between two requests: the load stays the same however fast the machine is. */
 const REST_MS = 25;
+/** How often a visitor comes. */
+const VISITS = 20;
 
 /**
  * Steady traffic on real stores: writers with a session of their own each, and sessions that writers of all stores increment at
@@ -67,11 +69,7 @@ export class Load {
   async #write(store: Store<Marks>): Promise<void> {
     let account: Account | undefined;
     for (let n = 0; !this.#stopped; n++) {
-      // A session whose first save failed is nobody's: the next request of that client begins another.
-      if (
-        !account ||
-        (account.token === undefined && (account.unknown.size || account.notApplied.size))
-      ) {
+      if (!account || isOver(account)) {
         account = newAccount();
         this.accounts.push(account);
       }
@@ -119,4 +117,9 @@ export class Load {
       await sleep(REST_MS);
     }
   }
+}
+
+/** Visitors come and go, so that first saves meet an outage as well. One whose first save failed has nothing to come back with. */
+function isOver({ token, acknowledged, unknown, notApplied }: Account): boolean {
+  return token === undefined ? unknown.size + notApplied.size > 0 : acknowledged.size >= VISITS;
 }

@@ -3,11 +3,11 @@ import test from "node:test";
 import {
   CookieToken,
   createMemoryStore,
-  expressSessionReader,
   generateKey,
   type SessionEvent,
   StoreUnavailableError,
 } from "#mongostore";
+import { expressSessionReader } from "#mongostore/legacy";
 import { Browser } from "../support/browser.ts";
 import { rejection } from "../support/secrets.ts";
 import { expressCookie } from "./readers.ts";

@@ -307,7 +307,9 @@ export class FakeCollection implements SessionCollection {
     const pace = isSpread ? this.#travel() : 0;
     const step = (at: number) => {
       const isCut = term !== this.#server.term;
-      for (const [place, operation] of isCut ? [] : order.slice(at, isSpread ? at + 1 : undefined)) {
+      for (
+        const [place, operation] of isCut ? [] : order.slice(at, isSpread ? at + 1 : undefined)
+      ) {
         if (isTorn && this.#random.chance(0.5)) continue;
         const isFailing = fault === "partial" && this.#random.chance(0.5);
         const code = isFailing

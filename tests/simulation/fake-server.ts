@@ -118,7 +118,9 @@ export class FakeServer {
     const { length } = this.#log;
     const kept = this.#random.between(this.#committed, length);
     this.#shown = this.#random.between(Math.max(0, this.#committed - 4), this.#committed);
-    this.#trace?.(`  server: steps down; ${length - kept} rolled back, ${this.#shown}/${kept} shown`);
+    this.#trace?.(
+      `  server: steps down; ${length - kept} rolled back, ${this.#shown}/${kept} shown`,
+    );
     this.#term++;
     for (const { key, before, after } of this.#log.splice(kept).toReversed()) {
       this.#set(key, before);
@@ -283,17 +285,17 @@ export class FakeServer {
     }
     if (typeof expression === "number" || expression instanceof Date) return expression;
     if (expression instanceof Uint8Array) return expression;
+    if (Array.isArray(expression)) return expression.map((one) => this.#evaluate(one, document));
     const [[operator, operand] = ["", undefined], ...rest] = Object.entries(fieldsOf(expression));
     if (operator === "$literal") return operand;
-    const times = listOf(operand).map((one) => timeOf(this.#evaluate(one, document)));
-    if (rest.length === 0 && times.length > 0 && times.every((time) => !Number.isNaN(time))) {
-      const [a = NaN, b = NaN] = times;
-      if (operator === "$gt") return a > b;
-      if (operator === "$add") return new Date(a + b);
-      if (operator === "$min") return new Date(Math.min(...times));
-      if (operator === "$max") return new Date(Math.max(...times));
+    if (operator === "$cond") {
+      const [condition, yes, no] = listOf(operand);
+      return this.#evaluate(this.#evaluate(condition, document) === true ? yes : no, document);
     }
-    return this.note(`the expression ${JSON.stringify(expression)}`);
+    const values = listOf(Array.isArray(operand) ? operand : [operand])
+      .map((one) => this.#evaluate(one, document));
+    const value = rest.length === 0 ? apply(operator, values) : undefined;
+    return value === undefined ? this.note(`the expression ${operator}`) : value;
   }
 
   #changed(document: Fields, update: unknown): Fields {
@@ -343,7 +345,27 @@ export function timeOf(value: unknown): number {
 
 /** A key or a rev, for a trace. */
 export function short(text: string): string {
-  return [...text].slice(-3).map((unit) => unit.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+  return [...text].slice(-3).map((unit) => unit.charCodeAt(0).toString(16).padStart(2, "0")).join(
+    "",
+  );
+}
+
+/** What an operator makes of its operands; nothing where it is not known or they do not suit it. */
+function apply(operator: string, values: readonly unknown[]): unknown {
+  const [first, second] = values;
+  if (operator === "$isArray") return Array.isArray(first);
+  if (operator === "$concatArrays") return values.flatMap(listOf);
+  if (operator === "$slice") return listOf(first).slice(0, timeOf(second));
+  const times = values.map(timeOf);
+  const [a = NaN, b = NaN] = times;
+  if (times.length === 0 || times.some(Number.isNaN)) return undefined;
+  if (operator === "$gt") return a > b;
+  if (operator === "$lt") return a < b;
+  if (operator === "$subtract") return a - b;
+  if (operator === "$add") return new Date(a + b);
+  if (operator === "$min") return new Date(Math.min(...times));
+  if (operator === "$max") return new Date(Math.max(...times));
+  return undefined;
 }
 
 function listOf(value: unknown): readonly unknown[] {
@@ -359,5 +381,7 @@ function keysOf(condition: unknown): readonly string[] | undefined {
 }
 
 function show({ rev, data, expires, subject }: Fields): string {
-  return `rev ${short(textOf(rev))} until ${timeOf(expires)} of ${String(subject)}: ${String(data)}`;
+  return `rev ${short(textOf(rev))} until ${timeOf(expires)} of ${String(subject)}: ${
+    String(data)
+  }`;
 }

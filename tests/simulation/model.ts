@@ -74,7 +74,11 @@ export class SessionStory {
   readonly increments: Map<string, Span> = new Map();
   readonly flashes: Map<string, FlashStory> = new Map();
   /** What each take gave out. */
-  readonly takes: { readonly start: number; readonly end: number; readonly texts: readonly string[] }[] = [];
+  readonly takes: {
+    readonly start: number;
+    readonly end: number;
+    readonly texts: readonly string[];
+  }[] = [];
   /** Takes whose answer was lost: each may have taken any flash. */
   readonly lostTakes: Span[] = [];
   readonly endings: Ending[] = [];
@@ -133,11 +137,15 @@ export function violationsOf(story: SessionStory, limits: Limits): string[] {
     const at = `at ${sight.start.toFixed(1)}–${sight.end.toFixed(1)}`;
     if (sight.seen) {
       for (const why of ended(story, sight, limits)) say("no resurrection", `${why}, loads ${at}`);
-      for (const why of wrongValues(story, sight, sight.seen.values)) say("no lost update", `${why} ${at}`);
+      for (const why of wrongValues(story, sight, sight.seen.values)) {
+        say("no lost update", `${why} ${at}`);
+      }
       for (const why of wrongIncrements(story, sight, sight.seen.values)) {
         say("increments add up", `${why} ${at}`);
       }
-      for (const why of wrongFlashes(story, sight, sight.seen.flashes)) say("flashes", `${why} ${at}`);
+      for (const why of wrongFlashes(story, sight, sight.seen.flashes)) {
+        say("flashes", `${why} ${at}`);
+      }
     } else if (!["SESSION_GONE", "EXPIRED_TOKEN"].includes(sight.reason)) {
       say("no corruption", `the session does not open (${sight.reason}) ${at}`);
     } else if (!mayBeMissing(story, sight, limits)) {
@@ -147,7 +155,10 @@ export function violationsOf(story: SessionStory, limits: Limits): string[] {
   for (const write of story.writes) {
     const end = sureEnds(story, limits).find((time) => time < write.start);
     if (end !== undefined && write.status === "done") {
-      say("no resurrection", `it ended by ${end.toFixed(1)} and takes a save at ${write.start.toFixed(1)}`);
+      say(
+        "no resurrection",
+        `it ended by ${end.toFixed(1)} and takes a save at ${write.start.toFixed(1)}`,
+      );
     }
   }
   for (const [text, { taken }] of story.flashes) {
@@ -206,7 +217,9 @@ function ended(story: SessionStory, { token, start }: Sight, limits: Limits): st
       found.push(`whose token was replaced by ${span.end.toFixed(1)}`);
     }
   }
-  const lasts = story.slides.filter(({ status, start: begun }) => status !== "nothing" && begun <= start)
+  const lasts = story.slides.filter(({ status, start: begun }) =>
+    status !== "nothing" && begun <= start
+  )
     .map(({ status, end }) => (status === "done" ? end : Math.max(end, start) + latest) + idle);
   if (start > Math.max(...lasts) + slack) found.push("which has expired");
   if (start > story.created.end + lifetime + slack) found.push("which has outlived its lifetime");
@@ -222,7 +235,9 @@ function mayBeMissing(story: SessionStory, { token, end }: Sight, limits: Limits
     status === "unknown" || grace === 0 || end >= start + grace - slack
   );
   if (isReplaced || replaced.length >= MOST_HOPS) return true;
-  const surely = story.writes.filter(({ status }) => status === "done").map(({ start }) => start + idle);
+  const surely = story.writes.filter(({ status }) => status === "done").map(({ start }) =>
+    start + idle
+  );
   const until = Math.min(Math.max(...surely), story.created.start + lifetime);
   return end >= until - slack;
 }
@@ -239,7 +254,9 @@ function wrongValues(story: SessionStory, sight: Sight, values: Fields): string[
       write.value === value && write.span.status !== "nothing" && write.span.start <= sight.end
     );
     const never: Span = { start: -1, end: -1, status: "done" };
-    const origins = value === undefined ? [never, ...sources.map(({ span }) => span)] : sources.map(({ span }) => span);
+    const origins = value === undefined
+      ? [never, ...sources.map(({ span }) => span)]
+      : sources.map(({ span }) => span);
     const isOverwritten = (span: Span) =>
       writes.some((other) =>
         other.span.status === "done" && other.value !== value && span.status === "done" &&
@@ -254,7 +271,9 @@ function wrongValues(story: SessionStory, sight: Sight, values: Fields): string[
     }
   }
   for (const key of Object.keys(values)) {
-    if (key !== "count" && key !== "log" && !story.values.has(key)) found.push(`${key} comes from nowhere`);
+    if (key !== "count" && key !== "log" && !story.values.has(key)) {
+      found.push(`${key} comes from nowhere`);
+    }
   }
   return found;
 }
@@ -265,15 +284,20 @@ function wrongIncrements(story: SessionStory, sight: Sight, values: Fields): str
   const { count = 0, log = [] } = values;
   if (!Array.isArray(log)) return ["the log is none"];
   const marks = new Set(log.map(String));
-  if (count !== log.length) found.push(`the counter is ${String(count)} after ${log.length} increments`);
+  if (count !== log.length) {
+    found.push(`the counter is ${String(count)} after ${log.length} increments`);
+  }
   if (marks.size !== log.length) found.push(`an increment counts twice: ${log.join(" ")}`);
   for (const mark of marks) {
     const span = story.increments.get(mark);
-    if (!span || span.status === "nothing") found.push(`increment ${mark} counts, which was not applied,`);
-    else if (span.start > sight.end) found.push(`increment ${mark} counts too early`);
+    if (!span || span.status === "nothing") {
+      found.push(`increment ${mark} counts, which was not applied,`);
+    } else if (span.start > sight.end) found.push(`increment ${mark} counts too early`);
   }
   for (const [mark, { status, end }] of story.increments) {
-    if (status === "done" && end < sight.start && !marks.has(mark)) found.push(`increment ${mark} is lost`);
+    if (status === "done" && end < sight.start && !marks.has(mark)) {
+      found.push(`increment ${mark} is lost`);
+    }
   }
   return found;
 }
@@ -281,12 +305,18 @@ function wrongIncrements(story: SessionStory, sight: Sight, values: Fields): str
 /** What is wrong with the flashes that were seen. */
 function wrongFlashes(story: SessionStory, sight: Sight, texts: readonly string[]): string[] {
   const found: string[] = [];
-  if (new Set(texts).size !== texts.length) found.push(`a flash stands there twice: ${texts.join(" ")}`);
+  if (new Set(texts).size !== texts.length) {
+    found.push(`a flash stands there twice: ${texts.join(" ")}`);
+  }
   for (const [text, { added, removed }] of story.flashes) {
     if (texts.includes(text)) {
-      if (added.status === "nothing" || added.start > sight.end) found.push(`${text} was not added`);
+      if (added.status === "nothing" || added.start > sight.end) {
+        found.push(`${text} was not added`);
+      }
       const back = removed.find(({ status, end }) => status === "done" && end < sight.start);
-      if (back && !added.isRepeated) found.push(`${text} comes back after it was removed by ${back.end.toFixed(1)}`);
+      if (back && !added.isRepeated) {
+        found.push(`${text} comes back after it was removed by ${back.end.toFixed(1)}`);
+      }
     }
   }
   return [...found, ...lostFlashes(story, sight, texts)];
@@ -325,12 +355,16 @@ export function falseOutcomes(
     const said = outcome.status === "failed" ? outcome.error.outcome : outcome.status;
     const say = (what: string) =>
       found.push(
-        `true outcomes: the ${write.kind} of ${start.toFixed(1)}–${end.toFixed(1)} is "${said}" and ${what}`,
+        `true outcomes: the ${write.kind} of ${start.toFixed(1)}–${
+          end.toFixed(1)
+        } is "${said}" and ${what}`,
       );
     const moments = momentsOf(server, key, start, end);
     const document = server.at(key);
     if (write.kind === "remove") {
-      if (said === "done" && document) say("its record stands");
+      // An insert whose answer was lost may come later. No token leads to its record.
+      const stoodThen = server.history.get(key)?.some(({ at }) => at <= start);
+      if (said === "done" && document && stoodThen) say("its record stands");
     } else if (write.kind !== "touch") {
       if (said === "done" && !landed) say("was not applied");
       if (said !== "done" && said !== "unknown" && landed) say("was applied");
@@ -340,7 +374,10 @@ export function falseOutcomes(
       }
     }
     const expected = "expected" in write && write.expected ? textOf(write.expected) : "";
-    if (said === "conflict" && !moments.some(({ document: at }) => at && textOf(at["rev"]) !== expected)) {
+    if (
+      said === "conflict" &&
+      !moments.some(({ document: at }) => at && textOf(at["rev"]) !== expected)
+    ) {
       say("no other rev ever stood there");
     }
     const isAbsent = ({ document: at, until }: { document: Fields | undefined; until: number }) =>

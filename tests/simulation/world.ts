@@ -1,16 +1,12 @@
 import type { Backend } from "../../src/backend/backend.ts";
 import { batched } from "../../src/backend/batch.ts";
 import { mongodbBackend } from "../../src/backend/mongodb.ts";
-import {
-  SessionConflictError,
-  SessionGoneError,
-  StoreUnavailableError,
-} from "../../src/errors.ts";
+import { SessionConflictError, SessionGoneError, StoreUnavailableError } from "../../src/errors.ts";
 import { draftOf } from "../../src/session.ts";
 import type { Session } from "../../src/session.ts";
 import { Store } from "../../src/store.ts";
 import type { Presented, RequestLike, Transport } from "../../src/transport/transport.ts";
-import { CALM, type Fault, FakeCollection, FAULTS, type Weather } from "./fake-collection.ts";
+import { CALM, FakeCollection, type Fault, FAULTS, type Weather } from "./fake-collection.ts";
 import { FakeServer } from "./fake-server.ts";
 import type { Asked, Limits, Regeneration, Span, Status } from "./model.ts";
 import { falseOutcomes, SessionStory, violationsOf } from "./model.ts";
@@ -96,8 +92,8 @@ interface Visit {
   readonly story: SessionStory;
   readonly request: SimRequest;
   readonly session: Session<Values>;
-  /** When what the session object holds was read. */
-  readAt: number;
+  /** The flashes that the session object has given out. */
+  readonly shown: string[];
   pending: Span[];
   regenerates: boolean;
 }
@@ -152,7 +148,9 @@ class World {
   async run(): Promise<Report> {
     const [random, scheduler] = [this.#random, this.#scheduler];
     for (let i = random.pick([1, 2, 2]); i > 0; i--) this.#processes.push(this.#process(`p${i}`));
-    for (let i = random.pick([1, 1, 1, 1, 2, 3]); i > 0; i--) this.#stories.push(new SessionStory(`s${i}`));
+    for (let i = random.pick([1, 1, 1, 1, 2, 3]); i > 0; i--) {
+      this.#stories.push(new SessionStory(`s${i}`));
+    }
     this.#note("create", ...this.#stories.map((story) => this.#create(story)));
     await this.#settle();
     this.#collection.weather = this.#weather;
@@ -245,7 +243,12 @@ class World {
       close: (call) => backend.close(call),
       write: async (writes, call) => {
         const start = this.#scheduler.now;
-        const asked = writes.map((write): Asked => ({ write, start, end: start, outcome: undefined }));
+        const asked = writes.map((write): Asked => ({
+          write,
+          start,
+          end: start,
+          outcome: undefined,
+        }));
         this.#asked.push(...asked);
         const outcomes = await backend.write(writes, call);
         for (const [i, one] of asked.entries()) {
@@ -300,7 +303,9 @@ class World {
     const visit = await this.#load(name, process, story, token);
     for (let steps = visit ? random.pick([1, 1, 1, 2, 3]) : 0; steps > 0; steps--) {
       if (visit && !(await this.#step(visit))) return;
-      if (random.chance(0.5)) await this.#scheduler.sleep(random.unit() * random.pick([5, 50, 3_000]));
+      if (random.chance(0.5)) {
+        await this.#scheduler.sleep(random.unit() * random.pick([5, 50, 3_000]));
+      }
     }
   }
 
@@ -313,9 +318,13 @@ class World {
     const start = this.#scheduler.now;
     const request = new SimRequest(token);
     let session: Session<Values> | undefined;
-    const span = await this.#run(`${name}: load ${story.name} at ${process.name}`, process, async () => {
-      session = await process.store.get(request, NAME);
-    });
+    const span = await this.#run(
+      `${name}: load ${story.name} at ${process.name}`,
+      process,
+      async () => {
+        session = await process.store.get(request, NAME);
+      },
+    );
     if (!session || span.status !== "done") return undefined;
     const { error } = session;
     const seen = session.isNew ? undefined : {
@@ -329,7 +338,7 @@ class World {
     this.#count(seen ? "loads" : "loads of nothing");
     if (session.isNew) return undefined;
     const regenerates = false;
-    return { name, process, story, request, session, readAt: start, pending: [], regenerates };
+    return { name, process, story, request, session, shown: [], pending: [], regenerates };
   }
 
   async #read(process: Process, story: SessionStory, token: string): Promise<void> {
@@ -406,6 +415,7 @@ class World {
         const texts = session.flashes().map(String);
         if (texts.length === 0) return;
         for (const text of texts) story.flash(text)?.removed.push(span);
+        visit.shown.push(...texts);
         this.#say?.(`${name}: reads ${texts.join(" ")}`);
       }
     }
@@ -452,7 +462,6 @@ class World {
     story.slides.push(span);
     if (pending.length > 0 || regenerates) story.writes.push(span);
     visit.regenerates = regenerates && span.status !== "done";
-    if (span.status === "done") visit.readAt = span.start;
     if (regenerates) this.#count(`regenerate ${span.status}`);
     this.#receive(visit, span, regeneration);
     if (span.status === "done") return true;
@@ -482,16 +491,19 @@ class World {
   async #update(visit: Visit): Promise<boolean> {
     const { process, session, story, name } = visit;
     const mark = this.#name("m");
-    const span = await this.#run(`${name}: increment ${mark} at ${process.name}`, process, async () => {
-      await session.update((values) => {
-        values.count = (values.count ?? 0) + 1;
-        values.log = [...values.log ?? [], mark];
-      });
-    });
+    const span = await this.#run(
+      `${name}: increment ${mark} at ${process.name}`,
+      process,
+      async () => {
+        await session.update((values) => {
+          values.count = (values.count ?? 0) + 1;
+          values.log = [...values.log ?? [], mark];
+        });
+      },
+    );
     story.increments.set(mark, span);
     story.writes.push(span);
     story.slides.push(span);
-    if (span.status === "done") visit.readAt = span.start;
     return span.status === "done";
   }
 
@@ -505,8 +517,8 @@ class World {
     if (span.status === "unknown") story.lostTakes.push(span);
     if (span.status !== "done") return false;
     this.#say?.(`${name}: takes ${texts.join(" ")}`);
-    // Without a flash to take, nothing is asked of the database: what was read is as old as that.
-    const start = texts.length > 0 ? span.start : visit.readAt;
+    // What the session object has shown already is taken and not given out again.
+    for (const text of visit.shown) story.flash(text)?.removed.push(span);
     for (const text of texts) {
       const flash = story.flash(text);
       if (!flash) continue;
@@ -514,18 +526,19 @@ class World {
       flash.removed.push(span);
       this.#count("flashes taken");
     }
-    story.takes.push({ start, end: span.end, texts });
-    if (texts.length > 0) {
-      story.writes.push(span);
-      visit.readAt = span.start;
-    }
+    story.takes.push({ start: span.start, end: span.end, texts });
+    if (texts.length > 0) story.writes.push(span);
     return true;
   }
 
   async #destroy(visit: Visit): Promise<boolean> {
     const { process, session, story, name } = visit;
     const by = session.token ?? visit.request.token;
-    const span = await this.#run(`${name}: destroy at ${process.name}`, process, () => session.destroy());
+    const span = await this.#run(
+      `${name}: destroy at ${process.name}`,
+      process,
+      () => session.destroy(),
+    );
     story.endings.push({ span, by, isSpared: false });
     return false;
   }
@@ -558,7 +571,9 @@ class World {
       await closing;
       this.#count("close done");
       await this.#scheduler.sleep(0);
-      const left = [...this.#open].filter((other) => before.has(other) && !other.includes(" load "));
+      const left = [...this.#open].filter((other) =>
+        before.has(other) && !other.includes(" load ")
+      );
       for (const other of left) this.#violations.push(`close waits: ${other} was still under way`);
     } catch (error) {
       this.#count("close late");
@@ -581,14 +596,20 @@ class World {
     } catch (error) {
       why = error;
       span.status = statusOf(error);
-      if (span.status === "open") this.#violations.push(`no other errors: ${name}: ${String(error)}`);
+      if (span.status === "open") {
+        this.#violations.push(`no other errors: ${name}: ${String(error)}`);
+      }
     }
     this.#open.delete(name);
     span.end = this.#scheduler.now;
-    this.#say?.(`${name} → ${span.status}${why instanceof Error ? ` (${why.name}: ${why.message})` : ""}`);
+    this.#say?.(
+      `${name} → ${span.status}${why instanceof Error ? ` (${why.name}: ${why.message})` : ""}`,
+    );
     this.#count(`${name.split(" ")[1]} ${span.status}`);
     this.#onTime(name, span.start);
-    if (process.closing !== undefined && process.closing < span.start && span.status !== "nothing") {
+    if (
+      process.closing !== undefined && process.closing < span.start && span.status !== "nothing"
+    ) {
       this.#violations.push(`close refuses: ${name} began after the store was closed`);
     }
     return span;
