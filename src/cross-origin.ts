@@ -8,7 +8,7 @@ const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
  * neither comes from no browser that would add cookies on its own. Origins that are trusted count as one's own.
  */
 export function isCrossOrigin(request: RequestLike, trusted: ReadonlySet<string>): boolean {
-  if (SAFE.has(request.method ?? "GET")) return false;
+  if (request.method !== undefined && SAFE.has(request.method)) return false;
   const origin = request.headers.get("origin");
   if (origin !== null && trusted.has(origin)) return false;
   const site = request.headers.get("sec-fetch-site");

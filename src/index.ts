@@ -55,6 +55,7 @@ export type { EventHandler, SessionEvent } from "./events.ts";
 export type { StoreOptions } from "./options.ts";
 export type { Merge, MergeConflict } from "./payload.ts";
 export { saveAll } from "./save-all.ts";
+export type { RekeyOptions, RekeyProgress } from "./rekey.ts";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
 export { Session } from "./session.ts";
 export { Store } from "./store.ts";

@@ -65,14 +65,17 @@ export class Keeper {
     return this.#alone(session, call, async (state) => {
       if (state.ended) throw gone();
       const draft = draftOf(session);
-      const written = { ...draft, text: encodePayload(draft.payload) };
+      const written = { ...draft, text: encodePayload(draft.payload, draft.subject) };
       const base = state.snapshot;
       if (!base) {
         const changing = change(readPayload(written.text));
         const [payload, result] = changing instanceof Promise
           ? await inTime(this.#parts.clock, call, changing, endless)
           : changing;
-        this.#reconcile(session, written, { ...written, text: encodePayload(payload) });
+        this.#reconcile(session, written, {
+          ...written,
+          text: encodePayload(payload, draft.subject),
+        });
         return result;
       }
       const idle = this.#parts.idleOf(session.options.maxAge);
@@ -109,7 +112,7 @@ export class Keeper {
     checkSubject(draft.subject);
     const base = state.snapshot;
     if (!base && isEmpty(draft) && !this.#parts.saveEmpty) return "nothing";
-    const written = { ...draft, text: encodePayload(draft.payload) };
+    const written = { ...draft, text: encodePayload(draft.payload, draft.subject) };
     const started = clock.monotonic();
     // Who joined through a replaced token may not replace the id again: that would shut the owner out.
     const regenerating = state.regenerating && !state.joined;

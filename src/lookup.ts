@@ -49,6 +49,7 @@ export class Lookup {
       const next = parseHandle(payload.next);
       return next ? { status: "moved", next, join: payload.join } : corrupt();
     }
+    if (payload.subject !== record.subject) return corrupt();
     const { data: _, ...stored } = record;
     return {
       status: "found",

@@ -109,15 +109,7 @@ export function resolveOptions<V extends object>(
     data: dataCodec(options.data ?? "sealed", keyring, clock, random),
     ready: () => keyring.ready(),
     trustedOrigins: new Set(options.trustedOrigins?.map(origin)),
-    session: {
-      path: "/",
-      secure: true,
-      httpOnly: true,
-      sameSite: "lax",
-      partitioned: false,
-      ...options.cookie,
-      maxAge: wholeSeconds("maxAge", maxAge),
-    },
+    session: sessionOptions(options.cookie, wholeSeconds("maxAge", maxAge)),
     name: options.name ?? "session",
     lifetime: lifetime > 0 ? lifetime * 1000 : outOfRange("lifetime", "more than 0 seconds"),
     touchAfter: options.touchAfter === undefined
@@ -134,6 +126,13 @@ export function resolveOptions<V extends object>(
     clock,
     random,
   };
+}
+
+/** An attribute that is given as undefined means the default, not none. */
+function sessionOptions(cookie: StoreOptions["cookie"] = {}, maxAge: number): SessionOptions {
+  const { path = "/", secure = true, httpOnly = true, sameSite = "lax" } = cookie;
+  const { domain, partitioned = false, priority } = cookie;
+  return { path, domain, maxAge, secure, httpOnly, sameSite, partitioned, priority };
 }
 
 function origin(text: string): string {

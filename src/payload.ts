@@ -51,8 +51,11 @@ export interface Successor {
   readonly join: boolean;
 }
 
-/** The text of a payload: one JSON object, with the empty parts left out. */
-export function encodePayload(payload: Payload): string {
+/**
+ * The text of a payload: one JSON object, with the empty parts left out. It says whose session it is as well, so that the
+ * subject that stands readable in the record cannot be changed there.
+ */
+export function encodePayload(payload: Payload, subject?: string): string {
   const { values, flashes, meta, maxAge } = payload;
   if (Object.prototype.toString.call(values) !== "[object Object]") {
     throw new TypeError("cannot store the session: its values must be a plain object");
@@ -62,6 +65,7 @@ export function encodePayload(payload: Payload): string {
     ...(flashes.length > 0 ? { flashes: flashes.map((f) => [f.key, f.id, f.value]) } : {}),
     ...(meta === undefined ? {} : { meta }),
     ...(maxAge === undefined ? {} : { maxAge }),
+    ...(subject === undefined ? {} : { subject }),
   }, "");
 }
 
@@ -70,28 +74,32 @@ export function encodeSuccessor(successor: Successor): string {
   return JSON.stringify({ next: successor.next, join: successor.join });
 }
 
-/** The payload or successor of a text; undefined where the text is neither. */
-export function decodePayload(text: string): Payload | Successor | undefined {
+/** The payload, with the subject it names, or successor of a text; undefined where the text is neither. */
+export function decodePayload(
+  text: string,
+): Payload & { readonly subject: string | undefined } | Successor | undefined {
   const parsed = parse(text);
   if (!parsed.ok || !isObject(parsed.value)) return undefined;
   const fields = parsed.value;
   if (typeof fields["next"] === "string") {
     return { next: fields["next"], join: fields["join"] === true };
   }
-  const { values, meta, maxAge } = fields;
+  const { values, meta, maxAge, subject } = fields;
+  if (subject !== undefined && typeof subject !== "string") return undefined;
   if (!isObject(values)) return undefined;
   if (maxAge !== undefined && !(typeof maxAge === "number" && Number.isFinite(maxAge))) {
     return undefined;
   }
   const flashes = decodeFlashes(fields["flashes"]);
-  return flashes && { values, flashes, meta, maxAge };
+  return flashes && { values, flashes, meta, maxAge, subject };
 }
 
 /** The payload of a text that {@linkcode encodePayload} wrote. */
 export function readPayload(text: string): Payload {
   const payload = decodePayload(text);
   if (!payload || "next" in payload) throw new TypeError("the text is not a payload");
-  return payload;
+  const { values, flashes, meta, maxAge } = payload;
+  return { values, flashes, meta, maxAge };
 }
 
 function decodeFlashes(stored: unknown): Flash[] | undefined {

@@ -114,7 +114,7 @@ export class Repository {
             ? await inTime(this.#parts.clock, call, changing, endless)
             : changing;
           runs.push({ result });
-          return { payload, subject, text: encodePayload(payload) };
+          return { payload, subject, text: encodePayload(payload, subject) };
         } catch (error) {
           // It may have refused what no longer stands: an unchanged session has to prove that it still does.
           runs.push({ error });
@@ -304,7 +304,7 @@ export class Repository {
       ];
       const payload = mergePayloads(from, mine, onto, this.#parts.merge);
       const subject = written.subject === base.subject ? theirs.subject : written.subject;
-      return { payload, subject, text: encodePayload(payload) };
+      return { payload, subject, text: encodePayload(payload, subject) };
     };
   }
 

@@ -23,6 +23,8 @@ import type { Found } from "./lookup.ts";
 import { resolveOptions, seconds, wholeSeconds } from "./options.ts";
 import type { ResolvedOptions, StoreOptions } from "./options.ts";
 import type { Payload } from "./payload.ts";
+import { rekey } from "./rekey.ts";
+import type { RekeyOptions, RekeyProgress } from "./rekey.ts";
 import { Registry } from "./registry.ts";
 import { Repository } from "./repository.ts";
 import { writable } from "./response.ts";
@@ -267,6 +269,7 @@ export class Store<V extends object = Record<string, unknown>>
 
   /** The living sessions of a user, last used first; at most `limit` (default 1,000). */
   async list(subject: string, limit = 1_000): Promise<SessionInfo[]> {
+    checkSubject(subject);
     const records = await this.#resolved.backend.list(subject, limit, this.#call());
     return await Promise.all(records.map(async (record) => ({
       handle: record.key.text,
@@ -283,6 +286,8 @@ export class Store<V extends object = Record<string, unknown>>
    * the subject too: then only that user's sessions can be ended.
    */
   async revoke(handle: string, options: { subject?: string } = {}): Promise<boolean> {
+    // A subject that is there and undefined is a mistake that would end anyone's session.
+    if ("subject" in options) checkSubject(options.subject);
     const key = parseHandle(handle);
     if (!key) return false;
     return await this.#repository.revoke(key, options.subject, this.#call());
@@ -293,6 +298,7 @@ export class Store<V extends object = Record<string, unknown>>
     subject: string,
     options: { except?: Session<V> | string } = {},
   ): Promise<number> {
+    checkSubject(subject);
     const { except } = options;
     const spared = typeof except === "string"
       ? parseHandle(except)
@@ -304,6 +310,26 @@ export class Store<V extends object = Record<string, unknown>>
       { subject, ...(spared ? { except: [spared] } : {}) },
       this.#call(),
     );
+  }
+
+  /**
+   * Protects the stored data of every session with the first key, so that older keys can be dropped. Sessions in use go on
+   * meanwhile: nothing expires earlier or later, and a save that comes between wins. Tokens are made anew when their
+   * clients come by; a dropped key ends those that never did. Rejects with `StoreUnavailableError` in an outage (go on with
+   * `after: progress.last`) and with the signal's reason.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryStore, generateKey } from "mongostore";
+   *
+   * const [newest, older] = [generateKey(), generateKey()];
+   * const store = createMemoryStore({ keys: [newest, older] });
+   * const { seen, resealed } = await store.rekey({ rate: 1000, onProgress: console.log });
+   * console.log(seen, resealed); // 0 0
+   * ```
+   */
+  async rekey(options: RekeyOptions = {}): Promise<RekeyProgress> {
+    return await rekey({ ...this.#resolved, call: () => this.#call() }, options);
   }
 
   /** The handle under which `list` shows this session; undefined until saved. */
@@ -498,6 +524,11 @@ export class Store<V extends object = Record<string, unknown>>
       return { message, outcome: "unknown" };
     });
   }
+}
+
+/** An object from a client would be an operator to the database. */
+function checkSubject(subject: unknown): void {
+  if (typeof subject !== "string") throw new TypeError("a subject must be text");
 }
 
 function crossOrigin(): CrossOriginError {

@@ -12,6 +12,8 @@ const SHARED = [
   "codec/base64url.ts",
   "codec/bind.ts",
   "codec/id.ts",
+  "codec/nodecrypto.ts",
+  "codec/provider.ts",
   "codec/serializer.ts",
   "backend/record.ts",
   "transport/grammar.ts",
@@ -31,7 +33,7 @@ const ORDER: readonly (readonly string[])[] = [
   ["lookup.ts"], // reads records
   ["repository.ts"], // writes records
   ["keeper.ts"], // keeps sessions and records in step
-  ["save-all.ts"],
+  ["save-all.ts", "rekey.ts"],
   ["options.ts"], // resolves what the user chose into ports
   ["store.ts"],
   ["create.ts"],

@@ -16,7 +16,7 @@ import { KEY, memoryPlace } from "./support/stores.ts";
 import { begin, look, visit } from "./support/visit.ts";
 
 describe("a session", () => {
-  it("has what DESIGN.md section 2 lists, before and after its first save", async () => {
+  it("has an id, a token and its times after its first save, and its own copy of the options before", async () => {
     const store = createMemoryStore<{ n: number }>({ keys: [KEY] });
     const request = new Browser().request();
     const session = await store.get(request, "sid");
@@ -24,6 +24,8 @@ describe("a session", () => {
     assert.equal(session.store, store);
     assert.deepEqual(session.options, {
       path: "/",
+      domain: undefined,
+      priority: undefined,
       secure: true,
       httpOnly: true,
       sameSite: "lax",
@@ -93,7 +95,7 @@ describe("a session", () => {
     assert.deepEqual((await look(store, browser)).values, { b: 2 });
   });
 
-  it("every type that DESIGN.md section 2 names comes back as it was", async () => {
+  it("every type that a session keeps comes back as it was", async () => {
     const [store, browser] = [createMemoryStore({ keys: [KEY] }), new Browser()];
     const values = {
       date: new Date(1),

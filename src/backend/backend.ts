@@ -61,6 +61,14 @@ export type Write =
     readonly expiry: Expiry;
     readonly subject: string | undefined;
   }
+  /** Replaces data and rev and nothing else, where the record lives and its rev is the expected one. */
+  | {
+    readonly kind: "reseal";
+    readonly key: RecordKey;
+    readonly expected: Uint8Array<ArrayBuffer>;
+    readonly rev: Uint8Array<ArrayBuffer>;
+    readonly data: Uint8Array<ArrayBuffer> | string;
+  }
   /** Lets the record live longer, never shorter, where it lives and its rev is the expected one. Keeps rev. */
   | {
     readonly kind: "touch";
@@ -115,6 +123,8 @@ export interface Backend {
   write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]>;
   /** The living records of a subject, last modified first, at most `limit`. */
   list(subject: string, limit: number, call: Call): Promise<readonly StoredRecord[]>;
+  /** The living records after this key (all, without one) in the order of their keys, at most `limit`. Malformed ones are left out. */
+  scan(after: RecordKey | undefined, limit: number, call: Call): Promise<readonly StoredRecord[]>;
   /** Removes the selected records and gives their number. */
   remove(selection: Selection, call: Call): Promise<number>;
   /** The backend's clock, in milliseconds since 1970, without asking it each time: as well as it is known. */

@@ -73,6 +73,7 @@ export function batched(inner: Backend, options: BatchOptions = {}): Backend {
     },
     write: (batch, call) => writes.run(batch, call),
     list: (subject, limit, call) => inner.list(subject, limit, call),
+    scan: (after, limit, call) => inner.scan(after, limit, call),
     remove: (selection, call) => inner.remove(selection, call),
     now: (call) => inner.now(call),
     async close(call) {

@@ -82,6 +82,14 @@ class MemoryBackend implements Backend {
         .slice(0, Math.max(0, limit)));
   }
 
+  scan(after: RecordKey | undefined, limit: number, call: Call): Promise<readonly StoredRecord[]> {
+    return this.#run(call, (now) =>
+      [...this.#records.values()]
+        .filter((record) => record.expires > now && (!after || compare(record.key, after) > 0))
+        .toSorted((a, b) => compare(a.key, b.key))
+        .slice(0, Math.max(0, limit)));
+  }
+
   remove({ key, subject, except = [] }: Selection, call: Call): Promise<number> {
     return this.#run(call, () => {
       if (!key && subject === undefined) {
@@ -140,8 +148,12 @@ class MemoryBackend implements Backend {
     }
     if (!record) return { status: "gone" };
     if (!sameBytes(record.rev, write.expected)) {
-      const landed = write.kind === "update" && sameBytes(record.rev, write.rev);
+      const landed = write.kind !== "touch" && sameBytes(record.rev, write.rev);
       return { status: landed ? "done" : "conflict" };
+    }
+    if (write.kind === "reseal") {
+      this.#records.set(id, { ...record, data: write.data, rev: write.rev });
+      return { status: "done" };
     }
     const expires = end(now, write.expiry);
     if (write.kind === "touch") {
@@ -188,4 +200,9 @@ function end(start: number, { idle, until }: Expiry): number {
 
 function unavailable(message: string, cause?: unknown): StoreUnavailableError {
   return new StoreUnavailableError(message, { outcome: "not-applied", cause });
+}
+
+function compare(a: RecordKey, b: RecordKey): number {
+  const at = a.bytes.findIndex((byte, i) => byte !== b.bytes[i]);
+  return at < 0 ? 0 : (a.bytes[at] ?? 0) - (b.bytes[at] ?? 0);
 }

@@ -54,7 +54,7 @@ export class MongodbWriter {
   async write(writes: readonly Write[], call: Call): Promise<readonly Outcome[]> {
     const all = writes.map((write): Pending => ({ write, outcome: undefined, lost: false }));
     // A command holds one kind of write; the driver would send the kinds of a mixed bulk one after the other.
-    const kinds = [["insert"], ["update", "touch"], ["remove"]];
+    const kinds = [["insert"], ["update", "reseal", "touch"], ["remove"]];
     await Promise.all(
       kinds.map((kind) => this.#settle(all.filter(({ write }) => kind.includes(write.kind)), call)),
     );
@@ -172,7 +172,7 @@ function judge(
     } else if (write.kind === "insert") {
       if (hasLanded(found, write.rev)) pending.outcome = { status: "done" };
       else pending.outcome = pending.lost ? failed(pending, undefined) : { status: "exists" };
-    } else if (write.kind === "update" && hasLanded(found, write.rev)) {
+    } else if (write.kind !== "touch" && hasLanded(found, write.rev)) {
       pending.outcome = { status: "done" };
       matched++;
     } else if (!found || isExpired(found)) {
@@ -205,7 +205,10 @@ function filterOf(write: Exclude<Write, { kind: "insert" }>): object {
   return expected ? { _id: key.bytes, rev: expected } : { _id: key.bytes };
 }
 
-function changeOf(write: Extract<Write, { kind: "update" | "touch" }>): object[] {
+function changeOf(write: Exclude<Write, { kind: "insert" | "remove" }>): object[] {
+  if (write.kind === "reseal") {
+    return [{ $set: { data: { $literal: write.data }, rev: write.rev, prior: PRIOR } }];
+  }
   const expires = endOf(write.expiry);
   if (write.kind === "touch") {
     return [{ $set: { modified: "$$NOW", expires: { $max: ["$expires", expires] } } }];
@@ -221,7 +224,7 @@ function changeOf(write: Extract<Write, { kind: "update" | "touch" }>): object[]
  */
 const PRIOR: object = {
   $cond: [
-    { $lt: [{ $subtract: ["$$NOW", "$modified"] }, 30_000] },
+    { $gt: ["$modified", { $subtract: ["$$NOW", 30_000] }] },
     {
       $slice: [{ $concatArrays: [["$rev"], { $cond: [{ $isArray: "$prior" }, "$prior", []] }] }, 8],
     },
@@ -254,7 +257,7 @@ function isExpired(found: Standing | undefined): boolean {
 
 function failed({ write, lost }: Pending, error: unknown, isUnknown: boolean = lost): Outcome {
   const outcome = isUnknown ? "unknown" : "not-applied";
-  const privilege = write.kind === "touch" ? "update" : write.kind;
+  const privilege = write.kind === "insert" || write.kind === "remove" ? write.kind : "update";
   const what = "the session could not be written";
   return { status: "failed", error: unavailable(what, privilege, error, outcome) };
 }

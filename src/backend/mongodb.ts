@@ -131,7 +131,7 @@ class MongodbBackend implements Backend {
       const documents = await this.#read(
         call,
         (signal) =>
-          this.#collection.find({ subject, $expr: LIVING }, {
+          this.#collection.find({ subject: { $eq: subject }, $expr: LIVING }, {
             ...READ,
             ...SIMPLE,
             projection: FIELDS,
@@ -140,6 +140,21 @@ class MongodbBackend implements Backend {
             signal,
           }).toArray(),
       );
+      return documents.map(fromDocument).filter((record) => record !== undefined);
+    });
+  }
+
+  scan(after: RecordKey | undefined, limit: number, call: Call): Promise<readonly StoredRecord[]> {
+    return this.#track(async () => {
+      const filter = { ...(after && { _id: { $gt: after.bytes } }), $expr: LIVING };
+      const documents = await this.#read(call, (signal) =>
+        this.#collection.find(filter, {
+          ...READ,
+          projection: FIELDS,
+          sort: { _id: 1 },
+          limit,
+          signal,
+        }).toArray());
       return documents.map(fromDocument).filter((record) => record !== undefined);
     });
   }

@@ -79,6 +79,7 @@ export function checkWrite(write: Write): void {
   if (write.kind !== "insert" && write.expected !== undefined) checkRev(write.expected);
   if (write.kind === "remove") return;
   if (write.kind !== "touch") checkRev(write.rev);
+  if (write.kind === "reseal") return;
   const { idle, until } = write.expiry;
   if (!isFinite(idle) || Math.abs(idle) > MAX_TIME) throw new RangeError("idle is out of range");
   if (isNaN(new Date(until).getTime())) throw new RangeError("until is out of range");

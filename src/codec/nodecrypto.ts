@@ -41,9 +41,26 @@ const NO_SALT: Bytes = new Uint8Array(0);
  * queue, which takes longer than the work. `undefined` in other runtimes.
  */
 export function nodeCrypto(): CryptoProvider | undefined {
-  const host: { process?: { getBuiltinModule?: (name: string) => unknown } } = globalThis;
-  const module = host.process?.getBuiltinModule?.("node:crypto");
+  const module = find();
   return isNodeCrypto(module) ? provider(module) : undefined;
+}
+
+/** SHA-256 in one call of the same module; `undefined` where it has none. */
+export function nodeSha256(): ((message: Bytes) => Bytes) | undefined {
+  const module = find();
+  return hasHash(module) ? (message) => module.hash("sha256", message, "buffer") : undefined;
+}
+
+function find(): unknown {
+  const host: { process?: { getBuiltinModule?: (name: string) => unknown } } = globalThis;
+  return host.process?.getBuiltinModule?.("node:crypto");
+}
+
+function hasHash(
+  module: unknown,
+): module is { hash(name: "sha256", message: Bytes, encoding: "buffer"): Bytes } {
+  return typeof module === "object" && module !== null &&
+    typeof Reflect.get(module, "hash") === "function";
 }
 
 const CALLED = [

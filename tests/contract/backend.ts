@@ -9,7 +9,7 @@ import type {
   StoredRecord,
   Write,
 } from "../../src/backend/backend.ts";
-import { recordKey } from "../../src/backend/record.ts";
+import { parseHandle, recordKey } from "../../src/backend/record.ts";
 import { systemRandom } from "../../src/clock.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
 
@@ -66,6 +66,10 @@ export function updateOf(base: Insert | Update, change: Partial<Update> = {}): U
 
 function near(actual: number, expected: number): void {
   assert.ok(Math.abs(actual - expected) <= SLACK, `${actual} is not near ${expected}`);
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return Array.from(bytes ?? [], (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The statuses of outcomes. */
@@ -410,6 +414,43 @@ export function backendContract(
         async () => await backend.remove({ except: [newKey()] }, fixture.call()),
         TypeError,
       );
+    });
+
+    it("scans the living records in the order of their keys, each once, from where it is told", async () => {
+      const keys: string[] = [];
+      for (let i = 0; i < 5; i++) keys.push((await inserted()).key.text);
+      const ended = await inserted({ expiry: { idle: HOUR, until: (await now()) - 1000 } });
+      const seen: string[] = [];
+      let after: RecordKey | undefined;
+      for (;;) {
+        const page = await backend.scan(after, 2, fixture.call());
+        assert.ok(page.length <= 2, "a page is no larger than asked for");
+        if (page.length === 0) break;
+        seen.push(...page.map(({ key }) => key.text));
+        after = page.at(-1)?.key;
+      }
+      assert.equal(new Set(seen).size, seen.length);
+      assert.ok(keys.every((key) => seen.includes(key)), "all of them");
+      assert.ok(!seen.includes(ended.key.text), "not the expired one");
+      const sorted = seen.map((text) => parseHandle(text)?.bytes ?? new Uint8Array());
+      for (const [i, bytes] of sorted.entries()) {
+        assert.ok(i === 0 || hex(sorted[i - 1]) < hex(bytes), "in order");
+      }
+    });
+
+    it("reseals data and rev and nothing else, and only what still is what was read", async () => {
+      const insert = await inserted({ subject: "ann" });
+      const before = await found(insert.key);
+      const rev = newRev();
+      const data = new Uint8Array([9]);
+      const { key } = insert;
+      const reseal: Write = { kind: "reseal", key, expected: insert.rev, rev, data };
+      assert.deepEqual(await write(reseal), ["done"]);
+      assert.deepEqual(await found(key), { ...before, data, rev });
+      const late: Write = { ...reseal, rev: newRev() };
+      assert.deepEqual(await write(late), ["conflict"]);
+      assert.deepEqual(await found(key), { ...before, data, rev });
+      assert.deepEqual(await write({ ...late, key: newKey() }), ["gone"]);
     });
 
     it("refuses times that no record can hold, before anything is sent", async () => {

@@ -356,15 +356,17 @@ function apply(operator: string, values: readonly unknown[]): unknown {
   if (operator === "$isArray") return Array.isArray(first);
   if (operator === "$concatArrays") return values.flatMap(listOf);
   if (operator === "$slice") return listOf(first).slice(0, timeOf(second));
-  const times = values.map(timeOf);
+  // What is missing is less than everything else, and the extremes pass over it.
+  const times = values.map((value) => value === undefined ? -Infinity : timeOf(value));
   const [a = NaN, b = NaN] = times;
   if (times.length === 0 || times.some(Number.isNaN)) return undefined;
   if (operator === "$gt") return a > b;
   if (operator === "$lt") return a < b;
   if (operator === "$subtract") return a - b;
   if (operator === "$add") return new Date(a + b);
-  if (operator === "$min") return new Date(Math.min(...times));
-  if (operator === "$max") return new Date(Math.max(...times));
+  const known = times.filter(Number.isFinite);
+  if (operator === "$min") return new Date(Math.min(...known));
+  if (operator === "$max") return new Date(Math.max(...known));
   return undefined;
 }
 

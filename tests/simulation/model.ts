@@ -160,9 +160,12 @@ export function violationsOf(story: SessionStory, limits: Limits): string[] {
         `it ended by ${end.toFixed(1)} and takes a save at ${write.start.toFixed(1)}`,
       );
     }
+    if (write.status === "done" && write.start > longestLife(story, write.start, limits)) {
+      say("no resurrection", `it has expired and takes a save at ${write.start.toFixed(1)}`);
+    }
   }
-  for (const [text, { taken }] of story.flashes) {
-    if (taken > 1) say("flashes", `${text} was taken ${taken} times`);
+  for (const [text, { taken, added }] of story.flashes) {
+    if (taken > 1 && !added.isRepeated) say("flashes", `${text} was taken ${taken} times`);
   }
   for (const { start, end, texts } of story.takes) {
     for (const why of lostFlashes(story, { start, end }, texts)) {
@@ -205,7 +208,7 @@ function replacements(story: SessionStory, token: string, time: number): Span[] 
 
 /** Why a session that was found should not have been. */
 function ended(story: SessionStory, { token, start }: Sight, limits: Limits): string[] {
-  const { idle, lifetime, grace, latest, slack } = limits;
+  const { grace, slack } = limits;
   const found: string[] = [];
   for (const end of sureEnds(story, limits)) {
     if (end < start) found.push(`which ended by ${end.toFixed(1)}`);
@@ -217,13 +220,18 @@ function ended(story: SessionStory, { token, start }: Sight, limits: Limits): st
       found.push(`whose token was replaced by ${span.end.toFixed(1)}`);
     }
   }
-  const lasts = story.slides.filter(({ status, start: begun }) =>
-    status !== "nothing" && begun <= start
-  )
-    .map(({ status, end }) => (status === "done" ? end : Math.max(end, start) + latest) + idle);
-  if (start > Math.max(...lasts) + slack) found.push("which has expired");
-  if (start > story.created.end + lifetime + slack) found.push("which has outlived its lifetime");
+  if (start > longestLife(story, start, limits)) found.push("which has expired");
   return found;
+}
+
+/** When the session has ended for certain, by what was asked for before this time. */
+function longestLife(story: SessionStory, time: number, limits: Limits): number {
+  const { idle, lifetime, latest, slack } = limits;
+  if (time <= story.created.start) return Infinity;
+  const ends = story.slides
+    .filter(({ status, start }) => status !== "nothing" && start < time)
+    .map(({ status, end }) => (status === "done" ? end : Math.max(end, time) + latest) + idle);
+  return Math.min(Math.max(...ends), story.created.end + lifetime) + slack;
 }
 
 /** Whether there is any reason that a token led nowhere. */

@@ -238,6 +238,7 @@ class World {
     return {
       load: (keys, call) => backend.load(keys, call),
       list: (subject, limit, call) => backend.list(subject, limit, call),
+      scan: (...asked) => backend.scan(...asked),
       remove: (selection, call) => backend.remove(selection, call),
       now: (call) => backend.now(call),
       close: (call) => backend.close(call),
@@ -304,7 +305,7 @@ class World {
     for (let steps = visit ? random.pick([1, 1, 1, 2, 3]) : 0; steps > 0; steps--) {
       if (visit && !(await this.#step(visit))) return;
       if (random.chance(0.5)) {
-        await this.#scheduler.sleep(random.unit() * random.pick([5, 50, 3_000]));
+        await this.#scheduler.sleep(random.unit() * random.pick([5, 50, 3_000, 14_000]));
       }
     }
   }

@@ -1,4 +1,4 @@
-// SECURITY.md section 1, fixation: who presents an id never gets it as a session.
+// Fixation: who presents an id never gets it as a session.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { it } from "node:test";

@@ -1,4 +1,4 @@
-// DESIGN.md section 3: what is kept of the Go package, a test a sentence.
+// What is kept of the Go package, a test a sentence.
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { Browser, parseSetCookie } from "../support/browser.ts";

@@ -1,4 +1,4 @@
-// DESIGN.md section 4: what is mended of the Go package, a test a row. The row on indexes is proved by tests/backend/indexes.test.ts.
+// What is mended of the Go package, a test a row. The row on indexes is proved by tests/backend/indexes.test.ts.
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import {

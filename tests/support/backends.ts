@@ -10,6 +10,7 @@ function intercept(
     load: (keys, call) => backend.load(keys, call),
     write: (writes, call) => backend.write(writes, call),
     list: (subject, limit, call) => backend.list(subject, limit, call),
+    scan: (after, limit, call) => backend.scan(after, limit, call),
     remove: (selection, call) => backend.remove(selection, call),
     now: (call) => backend.now(call),
     close: (call) => backend.close(call),

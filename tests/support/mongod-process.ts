@@ -8,6 +8,7 @@ import process from "node:process";
 import { MongoClient, type MongoClientOptions } from "mongodb";
 
 const START_MS = 60_000;
+const LOG_TAIL = 2_000;
 const ARGS = [
   "--bind_ip=127.0.0.1",
   "--wiredTigerCacheSizeGB=0.25",
@@ -90,14 +91,15 @@ export class Mongod {
     try {
       await within(START_MS, "mongod to start", (resolve, reject) => {
         stdout.setEncoding("utf8").on("data", (text: string) => {
-          output = (output + text).slice(-20_000);
+          output += text;
           if (output.includes("Waiting for connections")) resolve();
+          output = output.slice(-LOG_TAIL);
         });
-        child.once("exit", (code) => reject(new Error(`mongod exited with ${code}:\n${output}`)));
+        child.once("exit", (code) => reject(new Error(`exit code ${code}`)));
       });
     } catch (error) {
       await this.kill();
-      throw error;
+      throw new Error(`mongod does not start; its log ends with\n${output}`, { cause: error });
     }
     // Read on, or its log fills the pipe and it stands still.
     stdout.removeAllListeners("data").resume();
