@@ -57,7 +57,7 @@ export interface Successor {
  */
 export function encodePayload(payload: Payload, subject?: string): string {
   const { values, flashes, meta, maxAge } = payload;
-  if (Object.prototype.toString.call(values) !== "[object Object]") {
+  if (!isPlain(values)) {
     throw new TypeError("cannot store the session: its values must be a plain object");
   }
   return serialize({
@@ -86,8 +86,8 @@ export function decodePayload(
   }
   const { values, meta, maxAge, subject } = fields;
   if (subject !== undefined && typeof subject !== "string") return undefined;
-  if (!isObject(values)) return undefined;
-  if (maxAge !== undefined && !(typeof maxAge === "number" && Number.isFinite(maxAge))) {
+  if (!isPlain(values)) return undefined;
+  if (maxAge !== undefined && !(typeof maxAge === "number" && Number.isInteger(maxAge))) {
     return undefined;
   }
   const flashes = decodeFlashes(fields["flashes"]);
@@ -196,6 +196,10 @@ function side(
   key: string,
 ): object {
   return entries.has(key) ? { [name]: entries.get(key) } : {};
+}
+
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return Object.prototype.toString.call(value) === "[object Object]";
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

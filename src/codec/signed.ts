@@ -125,6 +125,7 @@ const INVALID: OpenedToken = { ok: false, reason: "invalid" };
 const DATA_LABEL = "mongostore/v1/signed-data";
 const SEAL_BYTES = 37;
 const SEAL_CHARS = 50;
+const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
  * Stores the values as readable text with a MAC before it: authentic, bound to its record, and not
@@ -176,7 +177,8 @@ class SignedData implements DataCodec {
     if (typeof data !== "string" || data[SEAL_CHARS] !== ".") return UNOPENED;
     const seal = decodeBase64Url(data.slice(0, SEAL_CHARS));
     const text = data.slice(SEAL_CHARS + 1);
-    const message = dataMessage(text, binding);
+    // A lone surrogate has the bytes of U+FFFD, so the MAC cannot tell it.
+    const message = LONE_SURROGATE.test(text) ? undefined : dataMessage(text, binding);
     if (!seal || !message) return UNOPENED;
     // 2. The version and the key.
     const view = new DataView(seal.buffer);

@@ -1,7 +1,8 @@
 import { CorruptRecordError } from "../errors.ts";
 import type { LegacySession } from "./legacy.ts";
 
-const MAX_DEPTH = 100;
+/** A session's text nests 100 levels, and two of them are its own. */
+const MAX_DEPTH = 98;
 
 /** The values of an older session: plain data of its own, which any store can keep. */
 export type LegacyValues = Record<string, unknown>;
@@ -9,7 +10,7 @@ export type LegacyValues = Record<string, unknown>;
 /**
  * Copies what an older system held into plain data. Dates, bytes, maps and sets stay what they are; anything else that is no plain
  * object becomes what JSON makes of it (an ObjectId its 24 digits); what JSON has not is left out, and so is a key named
- * `__proto__`. Gives `undefined` for what is no object; throws `CorruptRecordError` where it is nested more than 100 levels deep.
+ * `__proto__`. Gives `undefined` for what is no object; throws `CorruptRecordError` where it is nested deeper than a store keeps.
  */
 function plainValues(held: unknown): LegacyValues | undefined {
   if (typeof held !== "object" || held === null) return undefined;
@@ -30,11 +31,11 @@ export function sessionOf(
 }
 
 function plain(value: unknown, depth: number): unknown {
-  if (depth > MAX_DEPTH) {
-    throw new CorruptRecordError("the older session is nested more than 100 levels deep");
-  }
   if (typeof value === "function" || typeof value === "symbol") return undefined;
   if (typeof value !== "object" || value === null) return value;
+  if (depth > MAX_DEPTH) {
+    throw new CorruptRecordError("the older session is nested too deep to be stored");
+  }
   if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1) ?? null);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : new Date(value);
   if (value instanceof Uint8Array) return new Uint8Array(value);

@@ -123,11 +123,11 @@ export function assertInTime(
   return worst;
 }
 
-/** How many samples there are of each result, the failed ones only. */
+/** How many samples failed with each code; of a `StoreUnavailableError` its outcome says enough. */
 export function failures(samples: readonly Sample[]): string {
   const counts = new Map<string, number>();
   for (const { what, result } of samples) {
-    const kind = `${what} ${result}`;
+    const kind = `${what} ${result.replace("STORE_UNAVAILABLE/", "")}`;
     if (result !== "ok") counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
   return [...counts].map(([kind, count]) => `${count} ${kind}`).join(", ") || "none";

@@ -42,7 +42,8 @@ function formsOf(piece: Buffer): string[] {
   });
   return [
     piece.toString("latin1"),
-    piece.toString("utf8"),
+    // Cut through a character, UTF-8 shows replacement characters, which any bytes may show.
+    ...(piece.toString("utf8").includes("\ufffd") ? [] : [piece.toString("utf8")]),
     piece.join(","),
     piece.join(", "),
     ...aligned,
