@@ -63,7 +63,7 @@ async function divide() {
       new Promise((resolve) => {
         child.on("error", () => resolve(1));
         child.on("exit", (code, signal) => {
-          if (code !== 0 && signal === null) for (const other of children) other.kill();
+          if (code !== 0 && signal === null) { for (const other of children) other.kill(); }
           resolve(signal === null ? code ?? 1 : 0);
         });
       }),

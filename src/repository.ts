@@ -121,7 +121,7 @@ export class Repository {
           return { payload: readPayload(theirs.text), subject, text: theirs.text };
         }
       };
-      const snapshot = await this.#update(base, rebase, idle, call, turn);
+      const snapshot = await this.#update(base, rebase, idle, call, turn, false);
       const last = runs.at(-1);
       if (!last) throw new TypeError("the change did not run");
       if ("error" in last) throw last.error;
@@ -131,19 +131,11 @@ export class Repository {
 
   /** Lets an unchanged session live on. Throws `SessionGoneError` where it has ended. */
   async touch(base: Snapshot, idle: number, call: Call): Promise<Snapshot> {
-    const expiry = this.#expiry(base.created, idle);
-    const outcome = await this.#write(
-      { kind: "touch", key: base.key, expected: base.rev, expiry },
-      call,
-    );
-    if (outcome === "gone") throw gone();
-    if (outcome === "conflict") {
-      // Someone wrote since, and their write moved the expiry. Base keeps its text: a later save merges with theirs.
-      const { key, created, modified, expires } = await this.#find(base, call);
-      return { ...base, key, created, modified, expires };
-    }
-    const now = await this.#parts.backend.now(call);
-    return { ...base, modified: now, expires: Math.max(base.expires, expiresAt(now, expiry)) };
+    const touched = await this.#confirm(base, idle, call);
+    if (touched) return touched;
+    // Someone wrote since, and their write moved the expiry. Base keeps its text: a later save merges with theirs.
+    const { key, created, modified, expires } = await this.#find(base, call);
+    return { ...base, key, created, modified, expires };
   }
 
   /**
@@ -259,16 +251,18 @@ export class Repository {
     idle: number,
     call: Call,
     turn: Turn<Snapshot>,
+    slides = true,
   ): Promise<Snapshot> {
     let theirs = turn.latest ?? base;
     for (let tries = 1;; tries++) {
       const written = await rebase(theirs);
       const { text, subject } = written;
       if (text === theirs.text && subject === theirs.subject && !theirs.stale) {
-        // Nothing to write. What was read in this call is fresh; anything older has to prove that it still stands.
-        const fresh = tries > 1 ? theirs : await this.#find(theirs, call);
-        if (sameBytes(fresh.rev, theirs.rev)) return turn.latest = theirs;
-        theirs = fresh;
+        const standing = tries === 1 || slides
+          ? await this.#confirm(theirs, slides ? idle : undefined, call)
+          : theirs;
+        if (standing) return turn.latest = standing;
+        theirs = await this.#again(theirs, tries, call);
         continue;
       }
       await this.#check(written.payload.values);
@@ -291,6 +285,28 @@ export class Repository {
       }
       theirs = await this.#again(theirs, tries, call);
     }
+  }
+
+  /**
+   * Nothing is left to write: proves that what the caller began from still stands there, and moves its expiry where
+   * `idle` is given. Undefined where another request wrote since.
+   */
+  async #confirm(
+    theirs: Snapshot,
+    idle: number | undefined,
+    call: Call,
+  ): Promise<Snapshot | undefined> {
+    if (idle === undefined) {
+      const fresh = await this.#find(theirs, call);
+      return sameBytes(fresh.rev, theirs.rev) ? theirs : undefined;
+    }
+    const { key, rev: expected, created, expires } = theirs;
+    const expiry = this.#expiry(created, idle);
+    const outcome = await this.#write({ kind: "touch", key, expected, expiry }, call);
+    if (outcome === "gone") throw gone();
+    if (outcome === "conflict") return undefined;
+    const now = await this.#parts.backend.now(call);
+    return { ...theirs, modified: now, expires: Math.max(expires, expiresAt(now, expiry)) };
   }
 
   #rebase(base: Snapshot, written: Written): Rebase {

@@ -302,9 +302,11 @@ export class Store<V extends object = Record<string, unknown>>
     const { except } = options;
     const spared = typeof except === "string"
       ? parseHandle(except)
-      : except && stateOf(except).snapshot?.key;
-    if (typeof except === "string" && !spared) {
-      throw new TypeError("cannot except what is no handle");
+      : except instanceof Session
+      ? stateOf(except).snapshot?.key
+      : undefined;
+    if (!spared && except !== undefined && !(except instanceof Session)) {
+      throw new TypeError("cannot except what is neither a session nor a handle");
     }
     return await this.#resolved.backend.remove(
       { subject, ...(spared ? { except: [spared] } : {}) },

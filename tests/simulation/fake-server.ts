@@ -20,7 +20,7 @@ export interface Counts {
 export type Operation = (counts: Counts) => number | undefined;
 
 /** The code of an insert whose `_id` is taken. */
-export const DUPLICATE_KEY = 11_000;
+const DUPLICATE_KEY = 11_000;
 
 interface Change {
   readonly key: string;
@@ -344,10 +344,9 @@ export function timeOf(value: unknown): number {
 }
 
 /** A key or a rev, for a trace. */
-export function short(text: string): string {
-  return [...text].slice(-3).map((unit) => unit.charCodeAt(0).toString(16).padStart(2, "0")).join(
-    "",
-  );
+function short(text: string): string {
+  const codes = Array.from({ length: 3 }, (_, i) => text.charCodeAt(text.length - 3 + i));
+  return codes.map((code) => code.toString(16).padStart(2, "0")).join("");
 }
 
 /** What an operator makes of its operands; nothing where it is not known or they do not suit it. */

@@ -1,0 +1,236 @@
+import assert from "node:assert/strict";
+import * as fc from "fast-check";
+import { CookieToken } from "../../src/transport/cookie.ts";
+import { firstOf } from "../../src/transport/first-of.ts";
+import { HeaderToken } from "../../src/transport/header.ts";
+import { QueryToken } from "../../src/transport/query.ts";
+import type { Presented, RequestLike, Transport } from "../../src/transport/transport.ts";
+import { answerTo } from "../contract/transport.ts";
+import { edits, editText } from "./edits.ts";
+import { type Target, target } from "./target.ts";
+
+/** What a channel presents, without the channel: the tokens, nothing, or that it was refused. */
+type Told = readonly string[] | "refused" | undefined;
+
+const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
+const TCHAR = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/;
+
+function told(presented: Presented | undefined): Told {
+  if (!presented) return undefined;
+  return "refused" in presented ? "refused" : presented.tokens;
+}
+
+/** Reads twice, and fails where the two differ or a reason quotes what was sent. */
+function read(transport: Transport, request: RequestLike, name: string): Told {
+  const first = transport.read(request, name);
+  assert.deepEqual(told(transport.read(request, name)), told(first));
+  if (first && "refused" in first) assert.match(first.refused, /^[a-z -:-]+$/i);
+  return told(first);
+}
+
+function requestOf(fields: Readonly<Record<string, string>>, url = "https://app.example/"): RequestLike {
+  return { url, headers: { get: (name) => fields[name.toLowerCase()] ?? null } };
+}
+
+/** RFC 6265bis section 5.6 on a list of pairs, as SECURITY.md narrows it. */
+function cookieValues(header: string, name: string): Told {
+  const values = new Set<string>();
+  for (const pair of header.split(";")) {
+    const [key = "", ...rest] = pair.split("=");
+    if (rest.length === 0 || trimmed(key) !== name) continue;
+    const value = trimmed(rest.join("="));
+    const quoted = value.length > 1 && value.startsWith('"') && value.endsWith('"');
+    const bare = quoted ? value.slice(1, -1) : value;
+    if (bare === "") continue;
+    if (bare.length > 4096) return "refused";
+    values.add(bare);
+    if (values.size > 8) return "refused";
+  }
+  return values.size === 0 ? undefined : [...values];
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[ \t]+/, "").replace(/[ \t]+$/, "");
+}
+
+function headerToken(value: string, scheme: string | null): Told {
+  if (value === "") return undefined;
+  let token = value;
+  if (scheme !== null) {
+    if (value.slice(0, scheme.length).toLowerCase() !== scheme.toLowerCase()) return undefined;
+    token = value.slice(scheme.length);
+    if (TCHAR.test(token.charAt(0))) return undefined;
+    token = token.startsWith(" ") ? token.replace(/^ +/, "") : "";
+  }
+  return token.length <= 4096 && B64TOKEN.test(token) ? [token] : "refused";
+}
+
+const tokenText = fc.oneof(
+  fc.stringMatching(/^[A-Za-z0-9\-._~+/]{1,20}={0,2}$/),
+  fc.constantFrom("a", "b", "", "a".repeat(4096), "a".repeat(4097)),
+  fc.string({ unit: "binary" }),
+);
+const cookieName = fc.constantFrom("sid", "__Host-sid", "s", "sid2", "SID", "%73id", "");
+const blank = fc.constantFrom("", "", "", " ", "\t", "  ", "\u00a0", "\v");
+const pair = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.tuple(blank, cookieName, blank, fc.constantFrom("=", "=", "=", "", "=="), blank, tokenText, blank)
+      .map((parts) => parts.join("")),
+  },
+  { weight: 2, arbitrary: fc.tuple(cookieName, tokenText).map(([name, text]) => `${name}="${text}"`) },
+  { weight: 1, arbitrary: fc.string({ unit: "binary" }) },
+);
+const cookieHeader = fc.tuple(
+  fc.array(pair, { maxLength: 14 }),
+  fc.constantFrom("; ", ";", ";;", ","),
+  edits,
+).map(([pairs, joint, changes]) => editText(pairs.join(joint), changes));
+
+const authorization = fc.tuple(
+  fc.constantFrom("Bearer", "bearer", "BEARER", "Basic", "Bearer2", "Beare", ""),
+  fc.constantFrom(" ", " ", " ", "", "   ", "\t", ", ", ":"),
+  tokenText,
+  fc.constantFrom("", "", "", ",", " ", ", Bearer b"),
+  fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: edits }),
+).map(([scheme, space, token, tail, changes]) => editText(scheme + space + token + tail, changes));
+
+const param = fc.oneof(fc.constantFrom("sid", "s d", "a&b", "é", "\ud800", "="), fc.string({ minLength: 1 }));
+const urlText = fc.oneof(
+  fc.webUrl({ withQueryParameters: true, withFragments: true }),
+  fc.string({ unit: "binary" }),
+  fc.tuple(fc.constantFrom("/", "?", "#", "https://app.example/?sid=a&sid=b", "/x?sid"), edits)
+    .map(([url, changes]) => editText(url, changes)),
+);
+const query = fc.array(
+  fc.tuple(fc.constantFrom("sid", "s%69d", "x", "sid2", ""), fc.constantFrom("=", ""), tokenText.map((text) => encode(text))),
+  { maxLength: 4 },
+).map((pairs) => pairs.map((parts) => parts.join("")).join("&"));
+
+function encode(text: string): string {
+  return [...text].map((character) => /[\w.~+/-]/.test(character) ? character : percent(character)).join("");
+}
+
+function percent(character: string): string {
+  return [...new TextEncoder().encode(character)]
+    .map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("");
+}
+
+/** application/x-www-form-urlencoded, read by hand. */
+function queryValues(text: string, name: string): readonly string[] {
+  return text.split("&").filter(Boolean).flatMap((part) => {
+    const [key = "", ...rest] = part.split("=");
+    return unescaped(key) === name ? [unescaped(rest.join("="))] : [];
+  });
+}
+
+function unescaped(text: string): string {
+  const bytes = [...new TextEncoder().encode(text.replaceAll("+", " "))];
+  const out: number[] = [];
+  for (let i = 0; i < bytes.length; i++) {
+    const hex = String.fromCharCode(bytes[i + 1] ?? 0, bytes[i + 2] ?? 0);
+    const escaped = bytes[i] === 0x25 && /^[0-9a-f]{2}$/i.test(hex);
+    out.push(escaped ? Number.parseInt(hex, 16) : bytes[i] ?? 0);
+    if (escaped) i += 2;
+  }
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(out));
+}
+
+/** Locations that a redirect may have: same origin, another one, and what browsers make of odd ones. */
+const location = fc.tuple(
+  fc.constantFrom(
+    "",
+    "/",
+    "//",
+    "/\\",
+    "\\\\",
+    "https:",
+    "https:/",
+    "http://app.example",
+    "https://app.example",
+    "https://app.example:443",
+    "https://app.example.evil.example",
+    "https://user@app.example",
+    "https://relative.invalid",
+    "//relative.invalid",
+    "javascript:",
+    "?",
+    "#",
+    ".",
+  ),
+  fc.constantFrom("", "/", "evil.example", "@evil.example", "/a?b=c", "\\evil.example", ":80", "?sid=old#f"),
+  edits,
+).map(([start, end, changes]) => editText(start + end, changes));
+
+const cookies = new CookieToken();
+const headers = [
+  { transport: new HeaderToken(), field: "authorization", scheme: "Bearer" },
+  { transport: new HeaderToken({ header: "X-Session" }), field: "x-session", scheme: null },
+  { transport: new HeaderToken({ scheme: "Token" }), field: "authorization", scheme: "Token" },
+];
+
+export const transportTargets: readonly Target[] = [
+  target("cookie header", 800, fc.record({ header: cookieHeader, name: cookieName }), ({ header, name }) => {
+    fc.pre(name !== "");
+    const told_ = read(cookies, requestOf({ cookie: header }), name);
+    assert.deepEqual(told_, cookieValues(header, name));
+    if (Array.isArray(told_)) assert.ok(told_.length <= 8);
+  }),
+
+  target("authorization header", 600, authorization, (value) => {
+    for (const { transport, field, scheme } of headers) {
+      const request = requestOf({ [field]: value });
+      assert.deepEqual(read(transport, request, "sid"), headerToken(value, scheme));
+    }
+  }),
+
+  target("query", 400, fc.record({ query, fragment: fc.constantFrom("", "#", "#?sid=a") }), (input) => {
+    const url = `https://app.example/${input.query === "" ? "" : `?${input.query}`}${input.fragment}`;
+    const [value, another] = queryValues(input.query, "sid");
+    const expected = another !== undefined
+      ? "refused"
+      : !value
+      ? undefined
+      : value.length <= 4096 && B64TOKEN.test(value)
+      ? [value]
+      : "refused";
+    assert.deepEqual(read(new QueryToken(), requestOf({}, url), "sid"), expected);
+  }),
+
+  target("query of any URL", 300, fc.record({ url: urlText, param }), ({ url, param: name }) => {
+    const channel = new QueryToken({ param: name });
+    read(channel, requestOf({}, url), "sid");
+    const link = channel.url(url, { name: "sid", token: "a.token-~+/==" });
+    assert.deepEqual(read(channel, requestOf({}, link), "sid"), ["a.token-~+/=="]);
+  }),
+
+  target("redirects", 500, location, (text) => {
+    const channel = new QueryToken({ issue: "redirect" });
+    const own = new Headers();
+    try {
+      own.set("location", text);
+    } catch {
+      return; // no header holds this
+    }
+    const url = "https://app.example/login";
+    channel.write(own, "the-token", { ...answerTo(requestOf({}, url), "sid"), status: 302 });
+    const to = own.get("location") ?? "";
+    if (!to.includes("the-token")) return;
+    const { origin, username, password, searchParams } = new URL(to, url);
+    assert.equal(origin, "https://app.example", "the token leaves its origin");
+    assert.equal(username + password, "");
+    assert.deepEqual(searchParams.getAll("sid"), ["the-token"]);
+  }),
+
+  target("channels together", 300, fc.record({ cookie: cookieHeader, authorization, query }), (input) => {
+    const [cookie, header, queries] = [new CookieToken(), new HeaderToken(), new QueryToken()];
+    const channels = [cookie, header, queries] as const;
+    const url = `https://app.example/?${input.query}`;
+    const request = requestOf({ cookie: input.cookie, authorization: input.authorization }, url);
+    const all = channels.map((channel) => told(channel.read(request, "sid"))).filter((one) => one !== undefined);
+    assert.deepEqual(read(firstOf(...channels, { prefer: "first" }), request, "sid"), all[0]);
+    const tokens = new Set(all.flatMap((one) => one === "refused" ? [] : one));
+    const refused = all.includes("refused") || (all.length > 1 && tokens.size > 1);
+    assert.deepEqual(read(firstOf(...channels), request, "sid"), refused ? "refused" : all[0]);
+  }),
+];
