@@ -3,6 +3,7 @@ import { systemClock } from "../clock.ts";
 import { inTime } from "../deadline.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Backend, Call, Loaded, Outcome, RecordKey, Write } from "./backend.ts";
+import { checkWrite } from "./record.ts";
 
 /** What a group commit may be told. */
 export interface BatchOptions {
@@ -57,7 +58,7 @@ export function batched(inner: Backend, options: BatchOptions = {}): Backend {
   const writes = new Pipeline<Write, Outcome>({
     ...options,
     operation: "write",
-    // Two writes of one record go one after the other.
+    // Two writes of one record never share a command: the second may depend on the first.
     shared: false,
     textOf: (write) => write.key.text,
     bytesOf: (write) => "data" in write ? write.data.length : 0,
@@ -71,7 +72,10 @@ export function batched(inner: Backend, options: BatchOptions = {}): Backend {
         return loaded;
       });
     },
-    write: (batch, call) => writes.run(batch, call),
+    async write(batch, call) {
+      batch.forEach(checkWrite);
+      return await writes.run(batch, call);
+    },
     list: (subject, limit, call) => inner.list(subject, limit, call),
     scan: (after, limit, call) => inner.scan(after, limit, call),
     remove: (selection, call) => inner.remove(selection, call),
@@ -244,9 +248,13 @@ class Pipeline<I, R> {
       new Array<Entry<I, R>>(),
       new Set<string>(),
     ];
+    const now = this.#clock.monotonic();
     let bytes = 0;
     let full = false;
     for (const entry of this.#queue) {
+      if (!entry.settled && now >= entry.call.deadline) {
+        this.#expire(entry, "was not begun in time");
+      }
       if (entry.settled) {
         this.#queueBytes -= entry.bytes;
         continue;
@@ -281,11 +289,15 @@ class Pipeline<I, R> {
     const results = await this.#ask([...distinct.values()], { deadline });
     const answers = new Map([...distinct.keys()].map((text, i) => [text, results[i]] as const));
     for (const entry of batch) {
-      entry.settle(answers.get(entry.text) ?? this.#lane.failed(unanswered()));
+      entry.settle(answers.get(entry.text) ?? this.#failed("got no answer from the backend"));
     }
     this.#underWay--;
     const { operation, onBatch } = this.#lane;
-    onBatch?.({ operation, size: batch.length, bytes, ms: this.#clock.monotonic() - started });
+    try {
+      onBatch?.({ operation, size: batch.length, bytes, ms: this.#clock.monotonic() - started });
+    } catch {
+      // An observer never changes what happens.
+    }
     this.#flush();
     if (this.#pending.size === 0 && this.#underWay === 0) {
       for (const done of this.#idle.splice(0)) {
@@ -304,11 +316,7 @@ class Pipeline<I, R> {
         const each = await Promise.all(items.map((item) => this.#ask([item], call)));
         return each.flat();
       }
-      const failure = new StoreUnavailableError(`the backend refused the ${this.#lane.operation}`, {
-        outcome: "unknown",
-        cause: error,
-      });
-      return [this.#lane.failed(failure)];
+      return [this.#failed("was refused by the backend", error)];
     }
   }
 
@@ -326,16 +334,17 @@ class Pipeline<I, R> {
   }
 
   #expire(entry: Entry<I, R>, what: string, cause?: unknown): void {
+    entry.settle(this.#failed(what, cause, entry.sent));
+  }
+
+  /** A read changes nothing; a write that was sent may have. */
+  #failed(what: string, cause?: unknown, sent = true): R {
     const { operation, failed } = this.#lane;
-    const outcome = entry.sent && operation === "write" ? "unknown" : "not-applied";
-    entry.settle(failed(new StoreUnavailableError(`the ${operation} ${what}`, { outcome, cause })));
+    const outcome = sent && operation === "write" ? "unknown" : "not-applied";
+    return failed(new StoreUnavailableError(`the ${operation} ${what}`, { outcome, cause }));
   }
 }
 
 function unsettled(): { message: string; outcome: "unknown" } {
   return { message: "operations are still under way", outcome: "unknown" };
-}
-
-function unanswered(): StoreUnavailableError {
-  return new StoreUnavailableError("the backend gave no answer", { outcome: "unknown" });
 }

@@ -136,11 +136,15 @@ function isRedirect(status: number): boolean {
  * userinfo. One without must stay on whatever origin it is resolved against: `//evil` and `/\evil` leave it.
  */
 function isSameOrigin(location: string, url: string): boolean {
-  const absolute = URL.canParse(location);
-  const home = absolute ? url : "https://relative.invalid";
-  if (!URL.canParse(location, home)) return false;
-  const target = new URL(location, absolute ? undefined : home);
-  const { protocol, host } = new URL(home);
-  return target.protocol === protocol && target.host === host &&
-    target.username + target.password === "";
+  if (URL.canParse(location)) return stays(new URL(location), url);
+  const homes = ["https://one.invalid", "https://two.invalid"];
+  return homes.every((home) =>
+    URL.canParse(location, home) && stays(new URL(location, home), home)
+  );
+}
+
+function stays({ protocol, host, username, password }: URL, url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const home = new URL(url);
+  return protocol === home.protocol && host === home.host && username === "" && password === "";
 }

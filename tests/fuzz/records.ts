@@ -115,7 +115,7 @@ const jsonText = fc.oneof(
     '{"values":{},"flashes":[{"0":"k","1":"i"}]}',
   ),
 );
-const FIELD = fc.constantFrom("values", "flashes", "meta", "maxAge", "next", "join", "__proto__", "constructor", "prototype");
+const FIELD = fc.constantFrom("values", "flashes", "meta", "maxAge", "next", "join", "subject", "__proto__", "constructor", "prototype");
 const TYPE = fc.constantFrom("Map", "Set", "Date", "URL", "RegExp", "BigInt", "null", "Object", "Uint8Array", "ArrayBuffer", "Int8Array");
 const INDEX = fc.integer({ min: -7, max: 7 });
 /** The flat form of devalue, with indices that lead anywhere. */
@@ -184,15 +184,16 @@ export const recordTargets: readonly Target[] = [
       parseHandle(payload.next);
       return;
     }
-    const { values, flashes, meta, maxAge } = payload;
+    const { values, flashes, meta, maxAge, subject } = payload;
     assertTame([values, meta, ...flashes.map(({ value }) => value)]);
     for (const { key, id } of flashes) assert.ok(typeof key === "string" && typeof id === "string");
     // What a save checks: a payload that loads can be saved again.
     assert.ok(maxAge === undefined || Number.isInteger(maxAge), "maxAge is no whole number");
-    const again = encodePayload(payload);
+    assert.ok(subject === undefined || typeof subject === "string");
+    const again = encodePayload(payload, subject);
     const read = decodePayload(again);
     assert.ok(read && "values" in read);
-    assert.equal(encodePayload(read), again);
+    assert.equal(encodePayload(read, read.subject), again);
   }),
 
   target("handles", 400, fc.tuple(fc.uint8Array({ minLength: 18, maxLength: 22 }), edits), ([bytes, changes]) => {

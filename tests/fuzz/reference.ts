@@ -132,6 +132,7 @@ export function openSigned(
   if (typeof data !== "string" || data[50] !== "." || !Number.isSafeInteger(binding.created)) {
     return { ok: false };
   }
+  if (Buffer.from(data).toString() !== data) return { ok: false }; // not text: a lone surrogate
   const bytes = canonical(data.slice(0, 50));
   const text = data.slice(51);
   const key = ring.find(({ id }) => id === bytes?.readUInt32BE(1));

@@ -47,6 +47,7 @@ export function target<T>(
       const details = await fc.check(property, {
         seed,
         numRuns,
+        includeErrorInReport: true,
         ...(path === undefined ? {} : { path, endOnFailure: true }),
         ...(milliseconds === undefined
           ? {}
