@@ -1,14 +1,13 @@
 // Measures on the runtime at hand, with the MongoDB at MONGODB_URI:
-//   node scripts/with-mongo.mjs bun bench/index.ts [--quick] [--json]
+//   node scripts/with-mongo.mjs bun bench/index.ts [--quick] [--json] [--store]
 // All three runtimes one after the other: npm run bench [-- --quick]
 import process from "node:process";
 import { MongoClient } from "mongodb";
 import { CODEC_CASES, type Contestant, textOf } from "./contestant.ts";
 import { type Case, measure, type Plan } from "./measure.ts";
-import { mongostore } from "./mongostore.ts";
-import { type Report, table } from "./report.ts";
-
-const CONTESTANTS: readonly Contestant[] = [mongostore];
+import { connectMongo } from "./connect-mongo.ts";
+import { mongostore, unbatched } from "./mongostore.ts";
+import { ratios, type Report, table } from "./report.ts";
 
 /** How many act at once in the cases with a database. */
 const CALLERS = [1, 16, 100];
@@ -25,10 +24,11 @@ const { MONGODB_URI } = process.env;
 if (MONGODB_URI === undefined) throw new Error("MONGODB_URI is not set: see the top of this file");
 const client = new MongoClient(MONGODB_URI, { maxPoolSize: 100 });
 const db = client.db("mongostore_bench");
+const CONTESTANTS: readonly Contestant[] = [mongostore, unbatched, connectMongo(client)];
 const runtime = nameOfRuntime();
 
 await db.dropDatabase();
-const codecResults = await measure(
+const codecResults = process.argv.includes("--store") ? [] : await measure(
   await codecCases(),
   codecPlan,
   (text) => say(`codecs, ${text}`),
@@ -46,7 +46,8 @@ const report: Report = {
   plan: storePlan,
   results: [...codecResults, ...storeResults],
 };
-console.log(process.argv.includes("--json") ? JSON.stringify(report) : table([report]));
+const shown = () => `${table([report])}\n\n${ratios(report, mongostore.name)}`;
+console.log(process.argv.includes("--json") ? JSON.stringify(report) : shown());
 
 async function codecCases(): Promise<Case[]> {
   const all = await Promise.all(CONTESTANTS.map(async (contestant) => {

@@ -6,67 +6,85 @@ import { decodePayload, encodePayload } from "../src/payload.ts";
 import { type Contestant, type Operation, SIZES, textOf } from "./contestant.ts";
 
 /** This library, with its defaults. */
-export const mongostore: Contestant = {
-  name: "mongostore",
+export const mongostore: Contestant = contestant("mongostore", true);
 
-  async codecs() {
-    const keyring = new Keyring([generateKey()]);
-    const token = signedToken(keyring);
-    const data = sealedData(keyring);
-    const id = crypto.getRandomValues(new Uint8Array(24));
-    const now = Date.now();
-    const presented = await token.encode("session", id, now);
-    const operations: Record<string, Operation> = {
-      "token encode": () => token.encode("session", id, now),
-      "token decode": async () => {
-        if (!(await token.decode("session", presented, now)).ok) throw new Error("did not open");
-      },
-    };
-    const binding = { name: "session", key: new Uint8Array(20), created: now };
-    for (const [size, bytes] of Object.entries(SIZES)) {
-      const empty = encodePayload(payloadOf("")).length;
-      const payload = payloadOf(textOf(bytes - empty));
-      const sealed = await data.protect(encodePayload(payload), binding);
-      operations[`data encode ${size}`] = () => data.protect(encodePayload(payload), binding);
-      operations[`data decode ${size}`] = async () => {
-        const opened = await data.open(sealed, binding);
-        if (!opened.ok || !decodePayload(opened.text)) throw new Error("did not open");
-      };
-    }
-    return operations;
-  },
-
-  async open(collection) {
-    const store = await createMongoStore<{ text: string }>(collection, { keys: [generateKey()] });
-    const url = "https://shop.example/";
-    const requestOf = (token: string) =>
-      new Request(url, { headers: { cookie: `session=${token}` } });
-    return {
-      async create(text) {
-        const request = new Request(url);
-        const session = await store.get(request);
-        session.values.text = text;
-        await store.save(request, new Headers(), session);
-        return session.token ?? "";
-      },
-      async load(token) {
-        const session = await store.get(requestOf(token));
-        return session.values.text ?? "";
-      },
-      async change(token, text) {
-        const request = requestOf(token);
-        const session = await store.get(request);
-        session.values.text = text;
-        await store.save(request, new Headers(), session);
-      },
-      async keep(token) {
-        const request = requestOf(token);
-        await store.save(request, new Headers(), await store.get(request));
-      },
-      close: () => store.close(),
-    };
-  },
+/** The same without group commit: each operation goes to the database alone. */
+export const unbatched: Contestant = {
+  ...contestant("unbatched", false),
+  codecs: async () => ({}),
 };
+
+function contestant(name: string, batch: boolean): Contestant {
+  return {
+    name,
+
+    async codecs() {
+      const keyring = new Keyring([generateKey()]);
+      const token = signedToken(keyring);
+      const data = sealedData(keyring);
+      const id = crypto.getRandomValues(new Uint8Array(24));
+      const now = Date.now();
+      const presented = await token.encode("session", id, now);
+      const operations: Record<string, Operation> = {
+        "token encode": () => token.encode("session", id, now),
+        "token decode": async () => {
+          if (!(await token.decode("session", presented, now)).ok) throw new Error("did not open");
+        },
+      };
+      const binding = { name: "session", key: new Uint8Array(20), created: now };
+      for (const [size, bytes] of Object.entries(SIZES)) {
+        const empty = encodePayload(payloadOf("")).length;
+        const payload = payloadOf(textOf(bytes - empty));
+        const sealed = await data.protect(encodePayload(payload), binding);
+        operations[`data encode ${size}`] = () => data.protect(encodePayload(payload), binding);
+        operations[`data decode ${size}`] = async () => {
+          const opened = await data.open(sealed, binding);
+          if (!opened.ok || !decodePayload(opened.text)) throw new Error("did not open");
+        };
+      }
+      return operations;
+    },
+
+    async open(collection) {
+      const store = await createMongoStore<{ text: string }>(collection, {
+        keys: [generateKey()],
+        batch,
+      });
+      const url = "https://shop.example/";
+      // Making a Request is the server's work and not the library's.
+      const requestOf = (token?: string) => ({
+        url,
+        headers: {
+          get: (field: string) => token && field === "cookie" ? `session=${token}` : null,
+        },
+      });
+      return {
+        async create(text) {
+          const request = requestOf();
+          const session = await store.get(request);
+          session.values.text = text;
+          await store.save(request, new Headers(), session);
+          return session.token ?? "";
+        },
+        async load(token) {
+          const session = await store.get(requestOf(token));
+          return session.values.text ?? "";
+        },
+        async change(token, text) {
+          const request = requestOf(token);
+          const session = await store.get(request);
+          session.values.text = text;
+          await store.save(request, new Headers(), session);
+        },
+        async keep(token) {
+          const request = requestOf(token);
+          await store.save(request, new Headers(), await store.get(request));
+        },
+        close: () => store.close(),
+      };
+    },
+  };
+}
 
 function payloadOf(text: string) {
   return { values: { text }, flashes: [], meta: undefined, maxAge: undefined };

@@ -38,3 +38,21 @@ function cell({ opsPerSecond: { median, min, max }, p99 }: Result): string {
   const number = Math.round(median).toLocaleString("en");
   return `${number} ±${around.toFixed(0)}%, p99 ${p99.median.toFixed(p99.median < 1 ? 2 : 1)} ms`;
 }
+
+/** How one contestant does against each other one, case by case: medians over medians. */
+export function ratios({ runtime, results }: Report, ours: string): string {
+  const lines = results.flatMap((theirs) => {
+    const own = results.find(({ name, contestant }) => name === theirs.name && contestant === ours);
+    if (!own || theirs.contestant === ours) return [];
+    const factor = own.opsPerSecond.median / theirs.opsPerSecond.median;
+    const tail = `p99 ${own.p99.median.toFixed(1)} ms against their p50 ${
+      theirs.p50.median.toFixed(1)
+    } ms`;
+    return [
+      `${theirs.name.padEnd(34)} ${factor.toFixed(2).padStart(6)}× ${
+        theirs.contestant.padEnd(14)
+      } ${tail}`,
+    ];
+  });
+  return lines.length === 0 ? "" : [`${ours} on ${runtime}:`, ...lines].join("\n");
+}

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import process from "node:process";
-import { type Report, table } from "./report.ts";
+import { ratios, type Report, table } from "./report.ts";
 
 const RUNTIMES: readonly (readonly [string, ...string[]])[] = [
   ["node", "--import", "tsx"],
@@ -26,6 +26,8 @@ await writeFile(file, `${JSON.stringify({ date, machine, reports }, null, 2)}\n`
 
 console.log(`
 ${table(reports)}
+
+${reports.map((report) => ratios(report, "mongostore")).join("\n\n")}
 
 Medians over ${
   reports[0]?.plan.rounds

@@ -60,6 +60,7 @@ export type { SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
 export { Session } from "./session.ts";
 export { Store } from "./store.ts";
 export type { SessionGetter, SessionInfo } from "./store.ts";
+export { bearerChallenge } from "./transport/challenge.ts";
 export { CookieToken } from "./transport/cookie.ts";
 export { firstOf } from "./transport/first-of.ts";
 export type { FirstOfOptions } from "./transport/first-of.ts";

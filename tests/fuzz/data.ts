@@ -83,45 +83,49 @@ async function open(codecs: readonly DataCodec[], data: Data, place: DataBinding
 }
 
 export const dataTargets: readonly Target[] = [
-  target("sealed data", 500, sealedInput, async (input) => {
-    const { salt, nonce, covers, move, changes } = input;
-    const keys = KEYS[input.keeper];
-    const keyId = input.claimed === 0 ? keys.id : KEYS[input.claimed].id;
-    const [key, created] = placeOf(input.binding);
-    const label = "mongostore/v1/data";
-    const aad = {
-      "all": bound(label, input.binding.name, key, created),
-      "no _id": bound(label, input.binding.name, created),
-      "no created": bound(label, input.binding.name, key),
-      "no name": bound(label, "", key, created),
-      "no label": bound("", input.binding.name, key, created),
-      "nothing": Buffer.alloc(0),
-    }[covers];
-    const genuine = seal(
-      keys,
-      [input.version, keyId],
-      [salt, nonce],
-      aad,
-      Buffer.from(input.text),
-      input.tag,
-    );
-    const altered = editBytes(genuine, changes);
-    // The driver gives views of its buffers.
-    const around = new Uint8Array(altered.length + 2 * input.around);
-    const data = around.subarray(input.around, input.around + altered.length);
-    data.set(altered);
-    const place = moved(input.binding, move);
-    const opened = await open(SEALED, data, place);
-    assert.deepEqual(opened, openSealed(RING, data, place));
-    if (!opened.ok) return;
-    assert.deepEqual(altered, genuine, "changed data opens");
-    assert.equal(opened.text, input.text);
-    assert.equal(move, "");
-  }),
+  target(
+    { name: "sealed data", runs: 500, reaches: ["opens", "opens stale", "refused"] },
+    sealedInput,
+    async (input) => {
+      const { salt, nonce, covers, move, changes } = input;
+      const keys = KEYS[input.keeper];
+      const keyId = input.claimed === 0 ? keys.id : KEYS[input.claimed].id;
+      const [key, created] = placeOf(input.binding);
+      const label = "mongostore/v1/data";
+      const aad = {
+        "all": bound(label, input.binding.name, key, created),
+        "no _id": bound(label, input.binding.name, created),
+        "no created": bound(label, input.binding.name, key),
+        "no name": bound(label, "", key, created),
+        "no label": bound("", input.binding.name, key, created),
+        "nothing": Buffer.alloc(0),
+      }[covers];
+      const genuine = seal(
+        keys,
+        [input.version, keyId],
+        [salt, nonce],
+        aad,
+        Buffer.from(input.text),
+        input.tag,
+      );
+      const altered = editBytes(genuine, changes);
+      // The driver gives views of its buffers.
+      const around = new Uint8Array(altered.length + 2 * input.around);
+      const data = around.subarray(input.around, input.around + altered.length);
+      data.set(altered);
+      const place = moved(input.binding, move);
+      const opened = await open(SEALED, data, place);
+      assert.deepEqual(opened, openSealed(RING, data, place));
+      if (!opened.ok) return "refused";
+      assert.deepEqual(altered, genuine, "changed data opens");
+      assert.equal(opened.text, input.text);
+      assert.equal(move, "");
+      return opened.stale ? "opens stale" : "opens";
+    },
+  ),
 
   target(
-    "signed data",
-    400,
+    { name: "signed data", runs: 400, reaches: ["opens", "opens stale", "refused"] },
     fc.record({ ...keyed, covers: fc.constantFrom("all", "all", "no _id", "text only") }),
     async (input) => {
       const { version, covers, move, changes } = input;
@@ -143,16 +147,16 @@ export const dataTargets: readonly Target[] = [
       const place = moved(input.binding, move);
       const opened = await open(SIGNED, data, place);
       assert.deepEqual(opened, openSigned(RING, data, place));
-      if (!opened.ok) return;
+      if (!opened.ok) return "refused";
       // As they are stored: UTF-8 has no lone surrogates.
       assert.deepEqual(Buffer.from(data), Buffer.from(genuine), "changed data opens");
       assert.equal(move, "");
+      return opened.stale ? "opens stale" : "opens";
     },
   ),
 
   target(
-    "data of any kind",
-    300,
+    { name: "data of any kind", runs: 300, reaches: ["text", "bytes"] },
     fc.record({ data: fc.oneof(text, fc.uint8Array({ maxLength: 200 })), binding }),
     async (input) => {
       const data = typeof input.data === "string" ? input.data : Uint8Array.from(input.data);
@@ -163,12 +167,12 @@ export const dataTargets: readonly Target[] = [
         ? { ok: true, text: data, stale: false }
         : { ok: false };
       assert.deepEqual(plain, read);
+      return read.ok ? "text" : "bytes";
     },
   ),
 
   target(
-    "data comes back",
-    200,
+    { name: "data comes back", runs: 200, reaches: ["back"] },
     fc.record({ text, binding }),
     async ({ text: own, binding: place }) => {
       for (const [codecs, reference] of [[SEALED, openSealed], [SIGNED, openSigned]] as const) {
@@ -179,6 +183,7 @@ export const dataTargets: readonly Target[] = [
           assert.deepEqual(reference(RING, data, place), expected);
         }
       }
+      return "back";
     },
   ),
 ];

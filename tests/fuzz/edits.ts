@@ -22,10 +22,22 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   ),
 });
 
-/** A few changes, often none. */
-export const edits: fc.Arbitrary<readonly Edit[]> = fc.oneof(
-  { weight: 1, arbitrary: fc.constant([]) },
-  { weight: 4, arbitrary: fc.array(edit, { minLength: 1, maxLength: 3 }) },
+const changes = fc.array(edit, { minLength: 1, maxLength: 3 });
+
+/** Mostly the first; else what is wrong. */
+export function mostly<T>(fine: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>): fc.Arbitrary<T> {
+  return fc.oneof({ weight: 9, arbitrary: fine }, { weight: 1, arbitrary: wrong });
+}
+
+/** A few changes, or none. */
+export const edits: fc.Arbitrary<readonly Edit[]> = fc.oneof(fc.constant([]), changes);
+
+/** None, or rarely a few changes. */
+export const rareEdits: fc.Arbitrary<readonly Edit[]> = mostly(fc.constant([]), changes);
+
+/** Changes that leave the length as it is. */
+export const overwrites: fc.Arbitrary<readonly Edit[]> = changes.map((list) =>
+  list.filter(({ kind }) => kind === "flip" || kind === "set" || kind === "swap")
 );
 
 /** The text after these changes. */

@@ -154,85 +154,115 @@ function outcomeOf(text: string): "session" | "corrupt" {
   }
 }
 
-function kindOf(one: Told): "session" | "corrupt" | undefined {
-  return typeof one === "object" ? "session" : one;
+function endOf(one: Told): "session" | "corrupt" | "nothing" {
+  return typeof one === "object" ? "session" : one ?? "nothing";
 }
 
 const iron = ironSessionReader({ token, password: { 1: PASSWORD, 2: `${PASSWORD}?` } });
 
 export const legacyTargets: readonly Target[] = [
-  target("express-session", 400, expressInput, async ({ id, signed, encoding, changes }) => {
-    const secret = signed === "another secret" ? "dog" : SECRET;
-    const mac = createHmac("sha256", secret).update(signed === "another id" ? `${id}x` : id)
-      .digest(signed === "hex" ? "hex" : "base64").replace(/=+$/, "");
-    const raw = `s:${id}.${mac}`;
-    const encode = (text: string) => encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, "?"));
-    const written = { raw, percent: encode(raw), twice: encode(encode(raw)) }[encoding];
-    const text = editText(written, changes);
-    const asked: string[] = [];
-    const reader = expressSessionReader({
-      token,
-      secrets: ["older", SECRET],
-      load: (one) => {
-        asked.push(one);
-        return Promise.resolve({ values: { userId: "42" } });
-      },
-    });
-    const session = await open(reader, "connect.sid", text);
-    const read = decoded(text);
-    const dot = read?.lastIndexOf(".") ?? -1;
-    const found = read?.slice(2, dot) ?? "";
-    const isSigned = read !== undefined && /^s(:|%3a)/i.test(text) && text.length < 4100 && dot > 2 &&
-      createHmac("sha256", SECRET).update(found).digest("base64") === `${read.slice(dot + 1)}=`;
-    assert.equal(kindOf(session), isSigned && text.startsWith("s") ? "session" : undefined);
-    assert.deepEqual(asked, session ? [found, found] : []);
-  }),
+  target(
+    { name: "express-session", runs: 400, reaches: ["session", "nothing"] },
+    expressInput,
+    async ({ id, signed, encoding, changes }) => {
+      const secret = signed === "another secret" ? "dog" : SECRET;
+      const mac = createHmac("sha256", secret).update(signed === "another id" ? `${id}x` : id)
+        .digest(signed === "hex" ? "hex" : "base64").replace(/=+$/, "");
+      const raw = `s:${id}.${mac}`;
+      const encode = (text: string) => encodeURIComponent(text.replaceAll(/\p{Surrogate}/gu, "?"));
+      const written = { raw, percent: encode(raw), twice: encode(encode(raw)) }[encoding];
+      const text = editText(written, changes);
+      const asked: string[] = [];
+      const reader = expressSessionReader({
+        token,
+        secrets: ["older", SECRET],
+        load: (one) => {
+          asked.push(one);
+          return Promise.resolve({ values: { userId: "42" } });
+        },
+      });
+      const session = await open(reader, "connect.sid", text);
+      const read = decoded(text);
+      const dot = read?.lastIndexOf(".") ?? -1;
+      const found = read?.slice(2, dot) ?? "";
+      const isSigned = read !== undefined && /^s(:|%3a)/i.test(text) && text.length < 4100 &&
+        dot > 2 &&
+        createHmac("sha256", SECRET).update(found).digest("base64") === `${read.slice(dot + 1)}=`;
+      assert.equal(endOf(session), isSigned && text.startsWith("s") ? "session" : "nothing");
+      assert.deepEqual(asked, session ? [found, found] : []);
+      return endOf(session);
+    },
+  ),
 
-  target("iron-session", 250, ironInput, async (input) => {
-    const genuine = ironSeal(input);
-    const text = editText(genuine, input.changes);
-    const session = await open(iron, "session", text);
-    const isTrue = text === genuine && input.signed === "true" && input.id === "1";
-    const isAlive = input.ends === 0 || input.ends > NOW;
-    assert.equal(kindOf(session), isTrue && isAlive ? outcomeOf(input.content) : undefined);
-  }),
+  target(
+    { name: "iron-session", runs: 250, reaches: ["session", "corrupt", "nothing"] },
+    ironInput,
+    async (input) => {
+      const genuine = ironSeal(input);
+      const text = editText(genuine, input.changes);
+      const session = await open(iron, "session", text);
+      const isTrue = text === genuine && input.signed === "true" && input.id === "1";
+      const isAlive = input.ends === 0 || input.ends > NOW;
+      assert.equal(endOf(session), isTrue && isAlive ? outcomeOf(input.content) : "nothing");
+      return endOf(session);
+    },
+  ),
 
-  target("gorilla", 300, gorillaInput, async (input) => {
-    const { id, data, modified, isThere } = input;
-    const gob = Buffer.concat([Buffer.from([id.length + 3, 0x0c, 0, id.length]), Buffer.from(id)]);
-    const genuine = goCookie("session", input.gob ? gob : JSON.stringify(id), input.age);
-    const text = editText(genuine, input.changes);
-    const asked: object[] = [];
-    const collection = {
-      findOne: (filter: object) => {
-        asked.push(filter);
-        return Promise.resolve(isThere ? { _id: 1, data, modified } : null);
-      },
-    };
-    const reader = gorillaReader({ token, keyPairs: [HASH_KEY], collection, maxAge: 3600 });
-    const session = await open(reader, "session", text);
-    const isTrue = text === genuine && /^[0-9a-f]{24}$/.test(id) && [0, 10].includes(input.age);
-    assert.equal(asked.length, isTrue ? 2 : 0);
-    for (const filter of asked) {
-      assert.deepEqual(filter, { $expr: { $eq: ["$_id", { $toObjectId: id }] } });
-    }
-    if (!isTrue || !isThere) assert.equal(session, undefined);
-  }),
+  target(
+    { name: "gorilla", runs: 300, reaches: ["session", "corrupt", "nothing"] },
+    gorillaInput,
+    async (input) => {
+      const { id, data, modified, isThere } = input;
+      const gob = Buffer.concat([
+        Buffer.from([id.length + 3, 0x0c, 0, id.length]),
+        Buffer.from(id),
+      ]);
+      const genuine = goCookie("session", input.gob ? gob : JSON.stringify(id), input.age);
+      const text = editText(genuine, input.changes);
+      const asked: object[] = [];
+      const collection = {
+        findOne: (filter: object) => {
+          asked.push(filter);
+          return Promise.resolve(isThere ? { _id: 1, data, modified } : null);
+        },
+      };
+      const reader = gorillaReader({ token, keyPairs: [HASH_KEY], collection, maxAge: 3600 });
+      const session = await open(reader, "session", text);
+      const isTrue = text === genuine && /^[0-9a-f]{24}$/.test(id) && [0, 10].includes(input.age);
+      assert.equal(asked.length, isTrue ? 2 : 0);
+      for (const filter of asked) {
+        assert.deepEqual(filter, { $expr: { $eq: ["$_id", { $toObjectId: id }] } });
+      }
+      if (!isTrue || !isThere) assert.equal(session, undefined);
+      return endOf(session);
+    },
+  ),
 
-  target("connect-mongo", 500, fc.record({ session: fc.oneof(bsonValue, content, fc.object()), expires: bsonValue }), async (record) => {
-    const load = connectMongoLoader({ findOne: () => Promise.resolve(record) });
-    const session = await told(() => load("id", callAt()));
-    assert.deepEqual(await told(() => load("id", callAt())), session);
-    const { expires } = record;
-    if (expires instanceof Date && !(expires.getTime() > NOW)) assert.equal(session, undefined);
-    else assert.notEqual(session, undefined);
-  }),
+  target(
+    { name: "connect-mongo", runs: 500, reaches: ["session", "corrupt", "nothing"] },
+    fc.record({ session: fc.oneof(bsonValue, content, fc.object()), expires: bsonValue }),
+    async (record) => {
+      const load = connectMongoLoader({ findOne: () => Promise.resolve(record) });
+      const session = await told(() => load("id", callAt()));
+      assert.deepEqual(await told(() => load("id", callAt())), session);
+      const { expires } = record;
+      if (expires instanceof Date && !(expires.getTime() > NOW)) assert.equal(session, undefined);
+      else assert.notEqual(session, undefined);
+      return endOf(session);
+    },
+  ),
 
-  target("older values", 60, fc.integer({ min: 1, max: 110 }), async (levels) => {
-    const held: unknown = JSON.parse(nested(levels));
-    const load = connectMongoLoader({ findOne: () => Promise.resolve({ session: held }) });
-    await told(() => load("id", callAt()));
-  }),
+  target(
+    { name: "older values", runs: 60, reaches: ["session", "corrupt"] },
+    fc.integer({ min: 1, max: 110 }),
+    async (levels) => {
+      const held: unknown = JSON.parse(nested(levels));
+      const load = connectMongoLoader({ findOne: () => Promise.resolve({ session: held }) });
+      const session = await told(() => load("id", callAt()));
+      assert.notEqual(session, undefined);
+      return endOf(session);
+    },
+  ),
 ];
 
 function decoded(text: string): string | undefined {

@@ -62,7 +62,10 @@ export const bsonValue: fc.Arbitrary<unknown> = fc.oneof(
 
 const fields = Object.keys(DOCUMENT);
 const altered = fc.record({
-  changed: fc.dictionary(fc.constantFrom(...fields), bsonValue, { maxKeys: 3, noNullPrototype: true }),
+  changed: fc.dictionary(fc.constantFrom(...fields), bsonValue, {
+    maxKeys: 3,
+    noNullPrototype: true,
+  }),
   left: fc.subarray(fields, { maxLength: 1 }),
   more: fc.dictionary(fc.string(), bsonValue, { maxKeys: 2, noNullPrototype: true }),
 }).map(({ changed, left, more }) =>
@@ -80,7 +83,9 @@ function isTime(value: unknown): value is Date {
 }
 
 /** The record that a document is, as backend/record.ts documents it. */
-function recordOf({ _id, name, data, rev, created, modified, expires, subject }: Record<string, unknown>) {
+function recordOf(
+  { _id, name, data, rev, created, modified, expires, subject }: Record<string, unknown>,
+) {
   const isRecord = isBytes(_id, 20) && isBytes(rev, 8) && typeof name === "string" &&
     (isBytes(data) || typeof data === "string") && isTime(created) && isTime(modified) &&
     isTime(expires) && (subject === undefined || typeof subject === "string");
@@ -115,23 +120,56 @@ const jsonText = fc.oneof(
     '{"values":{},"flashes":[{"0":"k","1":"i"}]}',
   ),
 );
-const FIELD = fc.constantFrom("values", "flashes", "meta", "maxAge", "next", "join", "subject", "__proto__", "constructor", "prototype");
-const TYPE = fc.constantFrom("Map", "Set", "Date", "URL", "RegExp", "BigInt", "null", "Object", "Uint8Array", "ArrayBuffer", "Int8Array");
+const FIELD = fc.constantFrom(
+  "values",
+  "flashes",
+  "meta",
+  "maxAge",
+  "next",
+  "join",
+  "subject",
+  "__proto__",
+  "constructor",
+  "prototype",
+);
+const TYPE = fc.constantFrom(
+  "Map",
+  "Set",
+  "Date",
+  "URL",
+  "RegExp",
+  "BigInt",
+  "null",
+  "Object",
+  "Uint8Array",
+  "ArrayBuffer",
+  "Int8Array",
+);
 const INDEX = fc.integer({ min: -7, max: 7 });
 /** The flat form of devalue, with indices that lead anywhere. */
 const flatText = fc.array(
   fc.oneof(
     fc.dictionary(FIELD, INDEX, { maxKeys: 4, noNullPrototype: true }),
-    fc.tuple(TYPE, fc.array(fc.oneof(INDEX, fc.string(), FIELD), { maxLength: 4 })).map(([type, rest]) => [type, ...rest]),
+    fc.tuple(TYPE, fc.array(fc.oneof(INDEX, fc.string(), FIELD), { maxLength: 4 })).map((
+      [type, rest],
+    ) => [type, ...rest]),
     fc.array(INDEX, { maxLength: 4 }),
-    fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.constantFrom("AAAA", "2026-01-01T00:00:00.000Z", "k")),
+    fc.oneof(
+      fc.string(),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.constantFrom("AAAA", "2026-01-01T00:00:00.000Z", "k"),
+    ),
   ),
   { minLength: 1, maxLength: 8 },
 ).map((flat) => JSON.stringify(flat));
 
 const PROTOTYPES: readonly unknown[] = [
   null,
-  ...[Object, Array, Date, Map, Set, Uint8Array, URL, RegExp].map((type): unknown => type.prototype),
+  ...[Object, Array, Date, Map, Set, Uint8Array, URL, RegExp].map((type): unknown =>
+    type.prototype
+  ),
 ];
 const ROOT = Reflect.ownKeys(Object.prototype).length;
 
@@ -145,62 +183,86 @@ function assertTame(value: unknown, seen = new Set<unknown>()): void {
   assert.ok(PROTOTYPES.includes(Object.getPrototypeOf(value)));
   assert.ok(!Object.hasOwn(value, "__proto__"));
   for (const inner of Object.values(value)) assertTame(inner, seen);
-  if (value instanceof Map || value instanceof Set) for (const inner of [...value].flat()) assertTame(inner, seen);
+  if (value instanceof Map || value instanceof Set) {
+    for (const inner of [...value].flat()) assertTame(inner, seen);
+  }
 }
 
 export const recordTargets: readonly Target[] = [
-  target("documents", 700, altered, (document) => {
+  target({ name: "documents", runs: 700, reaches: ["record", "none"] }, altered, (document) => {
     const record = told(document);
     assert.deepEqual(record, recordOf(document));
     assert.deepEqual(told(document), record);
+    return record ? "record" : "none";
   }),
 
-  target("BSON", 600, edits.filter((changes) => changes.length > 0), async (changes) => {
-    const bytes = editBytes(STORED, changes);
-    let document: Record<string, unknown>;
-    try {
-      document = BSON.deserialize(bytes, { promoteBuffers: true });
-    } catch {
-      return; // the driver refuses it
-    }
-    const record = fromDocument(document);
-    assert.deepEqual(told(document), recordOf(document));
-    if (!record) return;
-    const { data, name, key, created } = record;
-    const opened = await codec.open(data, { name, key: key.bytes, created });
-    const isSame = name === PLACE.name && key.text === KEY.text && created === CREATED &&
-      typeof data !== "string" && Buffer.from(data).equals(Buffer.from(sealed));
-    assert.equal(opened.ok, isSame, "an altered record opens, or a true one does not");
-  }),
+  target(
+    { name: "BSON", runs: 600, reaches: ["no BSON", "no record", "opens", "refused"] },
+    edits.filter((changes) => changes.length > 0),
+    async (changes) => {
+      const bytes = editBytes(STORED, changes);
+      let document: Record<string, unknown>;
+      try {
+        document = BSON.deserialize(bytes, { promoteBuffers: true });
+      } catch {
+        return "no BSON"; // the driver refuses it
+      }
+      const record = fromDocument(document);
+      assert.deepEqual(told(document), recordOf(document));
+      if (!record) return "no record";
+      const { data, name, key, created } = record;
+      const opened = await codec.open(data, { name, key: key.bytes, created });
+      const isSame = name === PLACE.name && key.text === KEY.text && created === CREATED &&
+        typeof data !== "string" && Buffer.from(data).equals(Buffer.from(sealed));
+      assert.equal(opened.ok, isSame, "an altered record opens, or a true one does not");
+      return isSame ? "opens" : "refused";
+    },
+  ),
 
-  target("payload", 1000, fc.tuple(fc.oneof(jsonText, flatText), edits), ([text, changes]) => {
-    const payload = decodePayload(editText(text, changes));
-    assert.deepEqual(decodePayload(editText(text, changes)), payload);
-    assert.equal(Reflect.ownKeys(Object.prototype).length, ROOT);
-    if (!payload) return;
-    if ("next" in payload) {
-      assert.equal(typeof payload.next, "string");
-      assert.equal(typeof payload.join, "boolean");
-      parseHandle(payload.next);
-      return;
-    }
-    const { values, flashes, meta, maxAge, subject } = payload;
-    assertTame([values, meta, ...flashes.map(({ value }) => value)]);
-    for (const { key, id } of flashes) assert.ok(typeof key === "string" && typeof id === "string");
-    // What a save checks: a payload that loads can be saved again.
-    assert.ok(maxAge === undefined || Number.isInteger(maxAge), "maxAge is no whole number");
-    assert.ok(subject === undefined || typeof subject === "string");
-    const again = encodePayload(payload, subject);
-    const read = decodePayload(again);
-    assert.ok(read && "values" in read);
-    assert.equal(encodePayload(read, read.subject), again);
-  }),
+  target(
+    { name: "payload", runs: 1000, reaches: ["payload", "successor", "none"] },
+    fc.tuple(fc.oneof(jsonText, flatText), edits),
+    ([text, changes]) => {
+      const payload = decodePayload(editText(text, changes));
+      assert.deepEqual(decodePayload(editText(text, changes)), payload);
+      assert.equal(Reflect.ownKeys(Object.prototype).length, ROOT);
+      if (!payload) return "none";
+      if ("next" in payload) {
+        assert.equal(typeof payload.next, "string");
+        assert.equal(typeof payload.join, "boolean");
+        parseHandle(payload.next);
+        return "successor";
+      }
+      const { values, flashes, meta, maxAge, subject } = payload;
+      assertTame([values, meta, ...flashes.map(({ value }) => value)]);
+      for (const { key, id } of flashes) {
+        assert.ok(typeof key === "string" && typeof id === "string");
+      }
+      // What a save checks: a payload that loads can be saved again.
+      assert.ok(maxAge === undefined || Number.isInteger(maxAge), "maxAge is no whole number");
+      assert.ok(subject === undefined || typeof subject === "string");
+      const again = encodePayload(payload, subject);
+      const read = decodePayload(again);
+      assert.ok(read && "values" in read);
+      assert.equal(encodePayload(read, read.subject), again);
+      return "payload";
+    },
+  ),
 
-  target("handles", 400, fc.tuple(fc.uint8Array({ minLength: 18, maxLength: 22 }), edits), ([bytes, changes]) => {
-    const text = editText(Buffer.from(bytes).toString("base64url"), changes);
-    const expected = canonical(text);
-    const key = parseHandle(text);
-    assert.deepEqual(key && Buffer.from(key.bytes), expected?.length === 20 ? expected : undefined);
-    if (key) assert.equal(key.text, text);
-  }),
+  target(
+    { name: "handles", runs: 400, reaches: ["key", "none"] },
+    fc.tuple(fc.uint8Array({ minLength: 18, maxLength: 22 }), edits),
+    ([bytes, changes]) => {
+      const text = editText(Buffer.from(bytes).toString("base64url"), changes);
+      const expected = canonical(text);
+      const key = parseHandle(text);
+      assert.deepEqual(
+        key && Buffer.from(key.bytes),
+        expected?.length === 20 ? expected : undefined,
+      );
+      if (!key) return "none";
+      assert.equal(key.text, text);
+      return "key";
+    },
+  ),
 ];

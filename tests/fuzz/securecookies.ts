@@ -147,7 +147,10 @@ const value = fc.oneof(
   fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
 );
 const timestamp = fc.oneof(
-  { weight: 6, arbitrary: fc.integer({ min: -70, max: MAX_AGE + 5 }).map((age) => `${NOW / 1000 - age}`) },
+  {
+    weight: 6,
+    arbitrary: fc.integer({ min: -70, max: MAX_AGE + 5 }).map((age) => `${NOW / 1000 - age}`),
+  },
   {
     weight: 1,
     arbitrary: fc.oneof(
@@ -170,35 +173,63 @@ const crafted = fc.record({
 });
 
 export const cookieTargets: readonly Target[] = [
-  target("securecookie", 700, crafted, async (input) => {
-    const { hashKey, blockKey, hash } = input.setup;
-    let inner: Buffer = input.value;
-    if (blockKey !== undefined) {
-      const iv = Buffer.alloc(16, 0xff);
-      const cipher = createCipheriv(`aes-${blockKey.length * 8}-ctr`, blockKey, iv);
-      inner = Buffer.concat([iv, cipher.update(inner)]);
-    }
-    const signed = Buffer.from(`${input.timestamp}|${editText(padded(inner), input.spelling)}`);
-    const message = Buffer.concat([Buffer.from(`${input.name}|`), signed]);
-    const mac = createHmac(hash, hashKey).update(message).digest();
-    const parts = [signed, Buffer.from("|"), mac, Buffer.from(input.tail)];
-    const genuine = padded(Buffer.concat(parts));
-    const text = editText(genuine, input.changes);
-    const name = input.as ?? input.name;
-    const reader = input.other ?? input.setup;
-    const expected = open(reader, [name, text, NOW]);
-    const cookie = cookieOf(reader);
-    for (let again = 0; again < 2; again++) {
-      assert.deepEqual(await cookie.decode(name, text, NOW), expected);
-    }
-    const both = await decodeMulti(name, text, [cookieOf({ ...reader, hashKey: "no" }), cookie], NOW);
-    const reasons = expected.ok ? [] : [open({ ...reader, hashKey: "no" }, [name, text, NOW]), expected]
-      .flatMap((one) => one.ok ? [] : [one.reason]);
-    assert.deepEqual(both, expected.ok ? expected : { ok: false, reasons });
-    if (expected.ok) assert.equal(text, genuine, "a changed cookie opens");
-  }),
+  target(
+    {
+      name: "securecookie",
+      runs: 700,
+      reaches: [
+        "opens",
+        "too-long",
+        "not-base64",
+        "not-authentic",
+        "bad-timestamp",
+        "future",
+        "too-new",
+        "expired",
+        "not-encrypted",
+        "unreadable",
+      ],
+    },
+    crafted,
+    async (input) => {
+      const { hashKey, blockKey, hash } = input.setup;
+      let inner: Buffer = input.value;
+      if (blockKey !== undefined) {
+        const iv = Buffer.alloc(16, 0xff);
+        const cipher = createCipheriv(`aes-${blockKey.length * 8}-ctr`, blockKey, iv);
+        inner = Buffer.concat([iv, cipher.update(inner)]);
+      }
+      const signed = Buffer.from(`${input.timestamp}|${editText(padded(inner), input.spelling)}`);
+      const message = Buffer.concat([Buffer.from(`${input.name}|`), signed]);
+      const mac = createHmac(hash, hashKey).update(message).digest();
+      const parts = [signed, Buffer.from("|"), mac, Buffer.from(input.tail)];
+      const genuine = padded(Buffer.concat(parts));
+      const text = editText(genuine, input.changes);
+      const name = input.as ?? input.name;
+      const reader = input.other ?? input.setup;
+      const expected = open(reader, [name, text, NOW]);
+      const cookie = cookieOf(reader);
+      for (let again = 0; again < 2; again++) {
+        assert.deepEqual(await cookie.decode(name, text, NOW), expected);
+      }
+      const both = await decodeMulti(
+        name,
+        text,
+        [cookieOf({ ...reader, hashKey: "no" }), cookie],
+        NOW,
+      );
+      const reasons = expected.ok
+        ? []
+        : [open({ ...reader, hashKey: "no" }, [name, text, NOW]), expected]
+          .flatMap((one) => one.ok ? [] : [one.reason]);
+      assert.deepEqual(both, expected.ok ? expected : { ok: false, reasons });
+      if (!expected.ok) return expected.reason;
+      assert.equal(text, genuine, "a changed cookie opens");
+      return "opens";
+    },
+  ),
 
-  target("gob", 600, value, (bytes) => {
+  target({ name: "gob", runs: 600, reaches: ["text", "none"] }, value, (bytes) => {
     const read = decodeGobString(new Uint8Array(bytes));
     let expected: unknown;
     try {
@@ -207,6 +238,8 @@ export const cookieTargets: readonly Target[] = [
       expected = undefined;
     }
     assert.equal(read, expected);
-    if (read !== undefined) assert.deepEqual(Buffer.from(encodeGobString(read)), bytes);
+    if (read === undefined) return "none";
+    assert.deepEqual(Buffer.from(encodeGobString(read)), bytes);
+    return "text";
   }),
 ];

@@ -12,7 +12,7 @@ export interface Search {
 }
 
 /** An input that breaks a promise. */
-export interface Failure {
+interface Failure {
   readonly seed: number;
   readonly path: string;
   /** The smallest input that was found, and what went wrong with it. */
@@ -23,26 +23,40 @@ export interface Failure {
 export interface Found {
   readonly runs: number;
   readonly failure: Failure | undefined;
+  /** How many inputs came to each end. */
+  readonly ends: ReadonlyMap<string, number>;
 }
 
 /** A decoder, and what it promises of every input. */
 export interface Target {
   readonly name: string;
+  /** The ends that a search has to come to: one that nothing opens in proves little. */
+  readonly reaches: readonly string[];
   search(search: Search): Promise<Found>;
 }
 
-/** A target whose `holds` throws for an input that breaks a promise. `runs` inputs are tried in `npm test`. */
+/** What a target is, beside its inputs and its promise. */
+interface About {
+  readonly name: string;
+  /** How many inputs are tried in `npm test`. */
+  readonly runs: number;
+  readonly reaches: readonly string[];
+}
+
+/** A target. `holds` throws for an input that breaks a promise; else it tells which end the input came to. */
 export function target<T>(
-  name: string,
-  runs: number,
+  { name, runs, reaches }: About,
   input: fc.Arbitrary<T>,
-  holds: (input: T) => void | Promise<void>,
+  holds: (input: T) => string | Promise<string>,
 ): Target {
   return {
     name,
+    reaches,
     async search({ seed, path, milliseconds, runs: numRuns = runs }) {
+      const ends = new Map<string, number>();
       const property = fc.asyncProperty(input, async (one) => {
-        await holds(one);
+        const end = await holds(one);
+        ends.set(end, (ends.get(end) ?? 0) + 1);
       });
       const details = await fc.check(property, {
         seed,
@@ -55,12 +69,10 @@ export function target<T>(
       });
       const { failed, counterexamplePath } = details;
       const report = failed ? await fc.asyncDefaultReportMessage(details) : undefined;
-      return {
-        runs: details.numRuns,
-        failure: report === undefined
-          ? undefined
-          : { seed: details.seed, path: counterexamplePath ?? "", report },
-      };
+      const failure = report === undefined
+        ? undefined
+        : { seed: details.seed, path: counterexamplePath ?? "", report };
+      return { runs: details.numRuns, failure, ends };
     },
   };
 }

@@ -115,27 +115,37 @@ const tokensAt = fc.array(
 );
 
 export const tokenTargets: readonly Target[] = [
-  target("base64url", 800, fc.oneof(fc.base64String(), fc.string(), b64url(7)), (text) => {
-    const decoded = decodeBase64Url(text);
-    assert.deepEqual(decoded && Buffer.from(decoded), canonical(text));
-    if (decoded) assert.equal(encodeBase64Url(decoded), text);
-  }),
-
-  target("token", 700, fc.record({ presented, now: moment }), async (input) => {
-    const { presented: { name: as, text, isSame }, now } = input;
-    const expected = openToken(RING, LIFETIME, [as, text, now]);
-    for (const codec of codecs) {
-      for (let again = 0; again < 2; again++) {
-        assert.deepEqual(await codec.decode(as, text, now), expected);
-      }
-      assert.equal(codec.recognizes(text), /^[\w-]{88}$/.test(text));
-    }
-    if (expected.ok) assert.equal(isSame, true, "a changed token opens");
-  }),
+  target(
+    { name: "base64url", runs: 800, reaches: ["bytes", "none"] },
+    fc.oneof(fc.base64String(), fc.string(), b64url(7)),
+    (text) => {
+      const decoded = decodeBase64Url(text);
+      assert.deepEqual(decoded && Buffer.from(decoded), canonical(text));
+      if (decoded) assert.equal(encodeBase64Url(decoded), text);
+      return decoded ? "bytes" : "none";
+    },
+  ),
 
   target(
-    "token encoding",
-    200,
+    { name: "token", runs: 700, reaches: ["opens", "opens stale", "expired", "invalid"] },
+    fc.record({ presented, now: moment }),
+    async (input) => {
+      const { presented: { name: as, text, isSame }, now } = input;
+      const expected = openToken(RING, LIFETIME, [as, text, now]);
+      for (const codec of codecs) {
+        for (let again = 0; again < 2; again++) {
+          assert.deepEqual(await codec.decode(as, text, now), expected);
+        }
+        assert.equal(codec.recognizes(text), /^[\w-]{88}$/.test(text));
+      }
+      if (!expected.ok) return expected.reason;
+      assert.equal(isSame, true, "a changed token opens");
+      return expected.stale ? "opens stale" : "opens";
+    },
+  ),
+
+  target(
+    { name: "token encoding", runs: 200, reaches: ["encodes"] },
     fc.record({ name, id: bytes(24), now: fc.nat(2 ** 42) }),
     async (input) => {
       const id = new Uint8Array(input.id);
@@ -147,25 +157,32 @@ export const tokenTargets: readonly Target[] = [
           Buffer.concat([head, true_]).toString("base64url"),
         );
       }
+      return "encodes";
     },
   ),
 
-  target("authenticate", 300, tokensAt, async (tokens) => {
-    const opened = tokens.map((text) => openToken(RING, LIFETIME, ["sid", text, NOW]));
-    const ids = new Set(opened.map((one) => one.ok ? String(one.id) : ""));
-    ids.delete("");
-    for (const codec of codecs) {
-      const found = await authenticate([codec], "sid", tokens, NOW);
-      if (ids.size === 1) {
-        assert.ok("id" in found);
-        const first = opened.findIndex((one) => one.ok);
-        assert.equal(String(found.id), [...ids][0]);
-        assert.equal(found.token, tokens[first]);
-      } else if (ids.size === 0 && opened.some((one) => !one.ok && one.reason === "expired")) {
-        assert.ok(found instanceof ExpiredTokenError);
-      } else {
-        assert.ok(found instanceof InvalidTokenError);
+  target(
+    { name: "authenticate", runs: 300, reaches: ["one", "two", "expired", "none"] },
+    tokensAt,
+    async (tokens) => {
+      const opened = tokens.map((text) => openToken(RING, LIFETIME, ["sid", text, NOW]));
+      const ids = new Set(opened.map((one) => one.ok ? String(one.id) : ""));
+      ids.delete("");
+      const isExpired = opened.some((one) => !one.ok && one.reason === "expired");
+      for (const codec of codecs) {
+        const found = await authenticate([codec], "sid", tokens, NOW);
+        if (ids.size === 1) {
+          assert.ok("id" in found);
+          const first = opened.findIndex((one) => one.ok);
+          assert.equal(String(found.id), [...ids][0]);
+          assert.equal(found.token, tokens[first]);
+        } else if (ids.size === 0 && isExpired) {
+          assert.ok(found instanceof ExpiredTokenError);
+        } else {
+          assert.ok(found instanceof InvalidTokenError);
+        }
       }
-    }
-  }),
+      return ids.size > 1 ? "two" : ids.size === 1 ? "one" : isExpired ? "expired" : "none";
+    },
+  ),
 ];

@@ -12,6 +12,10 @@ import { type Target, target } from "./target.ts";
 /** What a channel presents, without the channel: the tokens, nothing, or that it was refused. */
 type Told = readonly string[] | "refused" | undefined;
 
+function endOf(one: Told): string {
+  return typeof one === "object" ? "tokens" : one ?? "nothing";
+}
+
 const B64TOKEN = /^[A-Za-z0-9\-._~+/]+=*$/;
 const TCHAR = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]$/;
 
@@ -28,7 +32,10 @@ function read(transport: Transport, request: RequestLike, name: string): Told {
   return told(first);
 }
 
-function requestOf(fields: Readonly<Record<string, string>>, url = "https://app.example/"): RequestLike {
+function requestOf(
+  fields: Readonly<Record<string, string>>,
+  url = "https://app.example/",
+): RequestLike {
   return { url, headers: { get: (name) => fields[name.toLowerCase()] ?? null } };
 }
 
@@ -75,10 +82,21 @@ const blank = fc.constantFrom("", "", "", " ", "\t", "  ", "\u00a0", "\v");
 const pair = fc.oneof(
   {
     weight: 6,
-    arbitrary: fc.tuple(blank, cookieName, blank, fc.constantFrom("=", "=", "=", "", "=="), blank, tokenText, blank)
+    arbitrary: fc.tuple(
+      blank,
+      cookieName,
+      blank,
+      fc.constantFrom("=", "=", "=", "", "=="),
+      blank,
+      tokenText,
+      blank,
+    )
       .map((parts) => parts.join("")),
   },
-  { weight: 2, arbitrary: fc.tuple(cookieName, tokenText).map(([name, text]) => `${name}="${text}"`) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(cookieName, tokenText).map(([name, text]) => `${name}="${text}"`),
+  },
   { weight: 1, arbitrary: fc.string({ unit: "binary" }) },
 );
 const cookieHeader = fc.tuple(
@@ -95,7 +113,10 @@ const authorization = fc.tuple(
   fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: edits }),
 ).map(([scheme, space, token, tail, changes]) => editText(scheme + space + token + tail, changes));
 
-const param = fc.oneof(fc.constantFrom("sid", "s d", "a&b", "é", "\ud800", "="), fc.string({ minLength: 1 }));
+const param = fc.oneof(
+  fc.constantFrom("sid", "s d", "a&b", "é", "\ud800", "="),
+  fc.string({ minLength: 1 }),
+);
 const urlText = fc.oneof(
   fc.webUrl({ withQueryParameters: true, withFragments: true }),
   fc.string({ unit: "binary" }),
@@ -103,12 +124,17 @@ const urlText = fc.oneof(
     .map(([url, changes]) => editText(url, changes)),
 );
 const query = fc.array(
-  fc.tuple(fc.constantFrom("sid", "s%69d", "x", "sid2", ""), fc.constantFrom("=", ""), tokenText.map((text) => encode(text))),
+  fc.tuple(
+    fc.constantFrom("sid", "s%69d", "x", "sid2", ""),
+    fc.constantFrom("=", ""),
+    tokenText.map((text) => encode(text)),
+  ),
   { maxLength: 4 },
 ).map((pairs) => pairs.map((parts) => parts.join("")).join("&"));
 
 function encode(text: string): string {
-  return [...text].map((character) => /[\w.~+/-]/.test(character) ? character : percent(character)).join("");
+  return [...text].map((character) => /[\w.~+/-]/.test(character) ? character : percent(character))
+    .join("");
 }
 
 function percent(character: string): string {
@@ -158,7 +184,16 @@ const location = fc.tuple(
     "#",
     ".",
   ),
-  fc.constantFrom("", "/", "evil.example", "@evil.example", "/a?b=c", "\\evil.example", ":80", "?sid=old#f"),
+  fc.constantFrom(
+    "",
+    "/",
+    "evil.example",
+    "@evil.example",
+    "/a?b=c",
+    "\\evil.example",
+    ":80",
+    "?sid=old#f",
+  ),
   edits,
 ).map(([start, end, changes]) => editText(start + end, changes));
 
@@ -170,67 +205,102 @@ const headers = [
 ];
 
 export const transportTargets: readonly Target[] = [
-  target("cookie header", 800, fc.record({ header: cookieHeader, name: cookieName }), ({ header, name }) => {
-    fc.pre(name !== "");
-    const told_ = read(cookies, requestOf({ cookie: header }), name);
-    assert.deepEqual(told_, cookieValues(header, name));
-    if (Array.isArray(told_)) assert.ok(told_.length <= 8);
-  }),
+  target(
+    { name: "cookie header", runs: 800, reaches: ["tokens", "nothing", "refused"] },
+    fc.record({ header: cookieHeader, name: cookieName }),
+    ({ header, name }) => {
+      fc.pre(name !== "");
+      const told_ = read(cookies, requestOf({ cookie: header }), name);
+      assert.deepEqual(told_, cookieValues(header, name));
+      if (typeof told_ === "object") assert.ok(told_.length <= 8);
+      return endOf(told_);
+    },
+  ),
 
-  target("authorization header", 600, authorization, (value) => {
-    for (const { transport, field, scheme } of headers) {
-      const request = requestOf({ [field]: value });
-      assert.deepEqual(read(transport, request, "sid"), headerToken(value, scheme));
-    }
-  }),
+  target(
+    { name: "authorization header", runs: 600, reaches: ["tokens", "nothing", "refused"] },
+    authorization,
+    (value) => {
+      for (const { transport, field, scheme } of headers) {
+        const request = requestOf({ [field]: value });
+        assert.deepEqual(read(transport, request, "sid"), headerToken(value, scheme));
+      }
+      return endOf(headerToken(value, "Bearer"));
+    },
+  ),
 
-  target("query", 400, fc.record({ query, fragment: fc.constantFrom("", "#", "#?sid=a") }), (input) => {
-    const url = `https://app.example/${input.query === "" ? "" : `?${input.query}`}${input.fragment}`;
-    const [value, another] = queryValues(input.query, "sid");
-    const expected = another !== undefined
-      ? "refused"
-      : !value
-      ? undefined
-      : value.length <= 4096 && B64TOKEN.test(value)
-      ? [value]
-      : "refused";
-    assert.deepEqual(read(new QueryToken(), requestOf({}, url), "sid"), expected);
-  }),
+  target(
+    { name: "query", runs: 400, reaches: ["tokens", "nothing", "refused"] },
+    fc.record({ query, fragment: fc.constantFrom("", "#", "#?sid=a") }),
+    (input) => {
+      const url = `https://app.example/${
+        input.query === "" ? "" : `?${input.query}`
+      }${input.fragment}`;
+      const [value, another] = queryValues(input.query, "sid");
+      const expected = another !== undefined
+        ? "refused"
+        : !value
+        ? undefined
+        : value.length <= 4096 && B64TOKEN.test(value)
+        ? [value]
+        : "refused";
+      assert.deepEqual(read(new QueryToken(), requestOf({}, url), "sid"), expected);
+      return endOf(expected);
+    },
+  ),
 
-  target("query of any URL", 300, fc.record({ url: urlText, param }), ({ url, param: name }) => {
-    const channel = new QueryToken({ param: name });
-    read(channel, requestOf({}, url), "sid");
-    const link = channel.url(url, { name: "sid", token: "a.token-~+/==" });
-    assert.deepEqual(read(channel, requestOf({}, link), "sid"), ["a.token-~+/=="]);
-  }),
+  target(
+    { name: "query of any URL", runs: 300, reaches: ["tokens"] },
+    fc.record({ url: urlText, param }),
+    ({ url, param: name }) => {
+      const channel = new QueryToken({ param: name });
+      read(channel, requestOf({}, url), "sid");
+      const link = channel.url(url, { name: "sid", token: "a.token-~+/==" });
+      assert.deepEqual(read(channel, requestOf({}, link), "sid"), ["a.token-~+/=="]);
+      return "tokens";
+    },
+  ),
 
-  target("redirects", 500, location, (text) => {
-    const channel = new QueryToken({ issue: "redirect" });
-    const own = new Headers();
-    try {
-      own.set("location", text);
-    } catch {
-      return; // no header holds this
-    }
-    const url = "https://app.example/login";
-    channel.write(own, "the-token", { ...answerTo(requestOf({}, url), "sid"), status: 302 });
-    const to = own.get("location") ?? "";
-    if (!to.includes("the-token")) return;
-    const { origin, username, password, searchParams } = new URL(to, url);
-    assert.equal(origin, "https://app.example", "the token leaves its origin");
-    assert.equal(username + password, "");
-    assert.deepEqual(searchParams.getAll("sid"), ["the-token"]);
-  }),
+  target(
+    { name: "redirects", runs: 500, reaches: ["carried", "not carried"] },
+    location,
+    (text) => {
+      const channel = new QueryToken({ issue: "redirect" });
+      const own = new Headers();
+      try {
+        own.set("location", text);
+      } catch {
+        return "no header"; // none holds this
+      }
+      const url = "https://app.example/login";
+      channel.write(own, "the-token", { ...answerTo(requestOf({}, url), "sid"), status: 302 });
+      const to = own.get("location") ?? "";
+      if (!to.includes("the-token")) return "not carried";
+      const { origin, username, password, searchParams } = new URL(to, url);
+      assert.equal(origin, "https://app.example", "the token leaves its origin");
+      assert.equal(username + password, "");
+      assert.deepEqual(searchParams.getAll("sid"), ["the-token"]);
+      return "carried";
+    },
+  ),
 
-  target("channels together", 300, fc.record({ cookie: cookieHeader, authorization, query }), (input) => {
-    const [cookie, header, queries] = [new CookieToken(), new HeaderToken(), new QueryToken()];
-    const channels = [cookie, header, queries] as const;
-    const url = `https://app.example/?${input.query}`;
-    const request = requestOf({ cookie: input.cookie, authorization: input.authorization }, url);
-    const all = channels.map((channel) => told(channel.read(request, "sid"))).filter((one) => one !== undefined);
-    assert.deepEqual(read(firstOf(...channels, { prefer: "first" }), request, "sid"), all[0]);
-    const tokens = new Set(all.flatMap((one) => one === "refused" ? [] : one));
-    const refused = all.includes("refused") || (all.length > 1 && tokens.size > 1);
-    assert.deepEqual(read(firstOf(...channels), request, "sid"), refused ? "refused" : all[0]);
-  }),
+  target(
+    { name: "channels together", runs: 300, reaches: ["tokens", "nothing", "refused"] },
+    fc.record({ cookie: cookieHeader, authorization, query }),
+    (input) => {
+      const [cookie, header, queries] = [new CookieToken(), new HeaderToken(), new QueryToken()];
+      const channels = [cookie, header, queries] as const;
+      const url = `https://app.example/?${input.query}`;
+      const request = requestOf({ cookie: input.cookie, authorization: input.authorization }, url);
+      const all = channels.map((channel) => told(channel.read(request, "sid"))).filter((one) =>
+        one !== undefined
+      );
+      assert.deepEqual(read(firstOf(...channels, { prefer: "first" }), request, "sid"), all[0]);
+      const tokens = new Set(all.flatMap((one) => one === "refused" ? [] : one));
+      const refused = all.includes("refused") || (all.length > 1 && tokens.size > 1);
+      const expected = refused ? "refused" : all[0];
+      assert.deepEqual(read(firstOf(...channels), request, "sid"), expected);
+      return endOf(expected);
+    },
+  ),
 ];

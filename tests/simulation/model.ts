@@ -19,7 +19,7 @@ export interface Ending {
   readonly span: Span;
   /** The token that it was destroyed by: where that one is replaced by then, nothing is left to destroy. */
   readonly by: string | undefined;
-  /** All sessions of the owner were to end, this one at most by accident. */
+  /** The sessions of the owner were to end, but not this one. */
   readonly isSpared: boolean;
 }
 
@@ -189,11 +189,16 @@ function sureEnds(story: SessionStory, { grace, slack }: Limits): number[] {
 }
 
 /** Whether anything may have ended the session by then. */
-function mayHaveEnded({ endings, owned }: SessionStory, time: number, { latest }: Limits): boolean {
-  return endings.some(({ span, by }) =>
-    span.status !== "nothing" && span.start <= time && (by !== undefined ||
-      owned.some(({ status, start }) => status !== "nothing" && start <= span.end + latest))
-  );
+function mayHaveEnded(story: SessionStory, time: number, { latest }: Limits): boolean {
+  const hasBegun = ({ status, start }: Span, by: number) => status !== "nothing" && start <= by;
+  return story.endings.some(({ span, by, isSpared }) => {
+    if (!hasBegun(span, time)) return false;
+    if (by !== undefined) return true;
+    // The command may be carried out late. What it spares is a record: one that takes its place meanwhile is not.
+    const last = span.end + latest;
+    return story.owned.some((owned) => hasBegun(owned, last)) &&
+      (!isSpared || story.regenerations.some((other) => hasBegun(other.span, last)));
+  });
 }
 
 /** What may have replaced the id of a token by then. */

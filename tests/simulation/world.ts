@@ -2,7 +2,9 @@ import type { Backend } from "../../src/backend/backend.ts";
 import { batched } from "../../src/backend/batch.ts";
 import { mongodbBackend } from "../../src/backend/mongodb.ts";
 import { SessionConflictError, SessionGoneError, StoreUnavailableError } from "../../src/errors.ts";
-import { draftOf } from "../../src/session.ts";
+import { encodePayload, readPayload } from "../../src/payload.ts";
+import type { Payload } from "../../src/payload.ts";
+import { draftOf, stateOf } from "../../src/session.ts";
 import type { Session } from "../../src/session.ts";
 import { Store } from "../../src/store.ts";
 import type { Presented, RequestLike, Transport } from "../../src/transport/transport.ts";
@@ -400,7 +402,8 @@ class World {
         break;
       }
       case 2:
-        if (!(shared in session.values)) return;
+        // What the record does not have cannot be deleted from it.
+        if (!(shared in session.values) || !(shared in (stored(session)?.values ?? {}))) return;
         delete session.values[shared];
         story.set(shared, undefined, span);
         this.#say?.(`${name}: deletes ${shared}`);
@@ -439,6 +442,7 @@ class World {
     for (const span of pending) if (span.start === Infinity) span.start = this.#scheduler.now;
     regeneration.span.start = this.#scheduler.now;
     request.answer = undefined;
+    const isChange = regenerates || isChanged(session);
     const what = `${name}: save ${regenerates ? "under a new id " : ""}at ${process.name}`;
     const saving = this.#run(what, process, async () => {
       await process.store.save(request, HEADERS, session);
@@ -461,7 +465,7 @@ class World {
     if (!isBusy) visit.pending = span.status === "done" ? [] : pending;
     else if (span.status !== "done") visit.pending.push(...pending);
     story.slides.push(span);
-    if (pending.length > 0 || regenerates) story.writes.push(span);
+    if (isChange) story.writes.push(span);
     visit.regenerates = regenerates && span.status !== "done";
     if (regenerates) this.#count(`regenerate ${span.status}`);
     this.#receive(visit, span, regeneration);
@@ -552,8 +556,6 @@ class World {
     });
     for (const other of this.#stories) {
       const isSpared = isSparing && other === story;
-      // What is spared is a record: where the id is replaced meanwhile, the new one is not.
-      if (isSpared && other.regenerations.length === 0) continue;
       other.endings.push({ span, by: undefined, isSpared });
     }
     return true;
@@ -662,6 +664,18 @@ class World {
   #count(what: string): void {
     this.#tally.set(what, (this.#tally.get(what) ?? 0) + 1);
   }
+}
+
+/** What a session object holds of its record. */
+function stored(session: Session<Values>): Payload | undefined {
+  const { snapshot } = stateOf(session);
+  return snapshot && readPayload(snapshot.text);
+}
+
+/** Whether a save has anything to write. */
+function isChanged(session: Session<Values>): boolean {
+  const [{ payload, subject }, { snapshot }] = [draftOf(session), stateOf(session)];
+  return encodePayload(payload) !== snapshot?.text || subject !== snapshot.subject;
 }
 
 /** What an error says about what was asked for; `open` where it says nothing. */
