@@ -182,7 +182,7 @@ describe(`failover (${LONG ? "long" : "short"})`, { timeout: 480_000 }, () => {
       await primary.kill();
       return { from: performance.now(), bound: KILL_BOUND_MS, mend: () => primary.start() };
     }
-    primary.stop();
+    await primary.stop();
     await sleep(PAUSE_MS);
     primary.resume();
     return { from: performance.now(), bound: RESUME_BOUND_MS };

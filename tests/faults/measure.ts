@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { performance } from "node:perf_hooks";
 import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -10,12 +11,14 @@ export const GRACE_MS = 100;
 const TICK_MS = 5;
 
 /**
- * How late this process ran its timers, whoever held it up. A promise about time can be kept only by a process that runs: what
- * this saw while an operation was at its deadline is taken off its overshoot, and nothing else is.
+ * When this process could not run what was due: it was busy, or nobody let it run and its timers came late. A promise about time can
+ * be kept only by a process that runs: what this saw while an operation was at its deadline is taken off its overshoot, and
+ * nothing else is.
  */
 export class LoopLag {
   #stalls: { readonly from: number; readonly to: number }[] = [];
   #last = performance.now();
+  #busy = performance.eventLoopUtilization().active;
   readonly #timer = setInterval(() => this.#tick(), TICK_MS);
 
   /** For how long nothing could run between these times, in milliseconds. */
@@ -45,9 +48,11 @@ export class LoopLag {
 
   #tick(): void {
     const now = performance.now();
-    const from = this.#last + TICK_MS;
+    const busy = performance.eventLoopUtilization().active;
+    const stall = Math.max(busy - this.#busy, now - this.#last - TICK_MS);
     this.#last = now;
-    if (now > from + 1) this.#stalls.push({ from, to: now });
+    this.#busy = busy;
+    if (stall > 1) this.#stalls.push({ from: now - stall, to: now });
   }
 }
 
@@ -55,6 +60,8 @@ export class LoopLag {
 export interface Sample {
   readonly what: string;
   readonly begin: number;
+  /** When the call had given its promise: its deadline was set by then, and stood still with the process before. */
+  readonly begun: number;
   readonly end: number;
   /** `ok`, or the error's code, with its outcome where it has one. */
   readonly result: string;
@@ -67,12 +74,16 @@ export async function sampled<T>(
   run: () => Promise<T>,
 ): Promise<{ readonly value: T } | { readonly error: SessionError }> {
   const begin = performance.now();
+  const running = run();
+  const begun = performance.now();
+  const note = (result: string) =>
+    samples.push({ what, begin, begun, end: performance.now(), result });
   try {
-    const value = await run();
-    samples.push({ what, begin, end: performance.now(), result: "ok" });
+    const value = await running;
+    note("ok");
     return { value };
   } catch (error) {
-    samples.push({ what, begin, end: performance.now(), result: resultOf(error) });
+    note(resultOf(error));
     // Any other class, and the end of a session that nobody ended, is a bug that the samples show.
     if (!(error instanceof SessionError) || error instanceof SessionGoneError) throw error;
     return { error };
@@ -98,11 +109,11 @@ export function worstOvershoot(
   lag: LoopLag,
 ): Overshoot {
   let worst: Overshoot = { raw: 0, net: 0, what: "none" };
-  for (const { what, begin, end, result } of samples) {
-    const raw = end - begin - timeoutMS;
+  for (const { what, begun, end, result } of samples) {
+    const raw = end - begun - timeoutMS;
     if (raw <= worst.net) continue;
-    // The deadline was set after `begin`, and is looked at from time to time: a stall right before it counts as well.
-    const net = raw - lag.between(Math.max(begin, begin + timeoutMS - GRACE_MS), end);
+    // The deadline is looked at from time to time: a stall right before it counts as well.
+    const net = raw - lag.between(Math.max(begun, begun + timeoutMS - GRACE_MS), end);
     if (net > worst.net || worst.what === "none") worst = { raw, net, what: `${what} (${result})` };
   }
   return worst;

@@ -59,7 +59,7 @@ describe("one server that freezes", { timeout: 120_000 }, () => {
       await enough(200, 0);
 
       const stopped = performance.now();
-      mongod.stop();
+      await mongod.stop();
       await sleep(pause); // the outage itself
       mongod.resume();
       const resumed = performance.now();

@@ -17,12 +17,12 @@ const edit: fc.Arbitrary<Edit> = fc.record({
   unit: fc.oneof(
     fc.nat({ max: 0xff }),
     fc.nat({ max: 7 }).map((bit) => 1 << bit),
-    fc.constantFrom(...SPECIAL).map((character) => character.charCodeAt(0)),
+    fc.constantFrom(...SPECIAL.split("")).map((character) => character.charCodeAt(0)),
     fc.nat({ max: 0xffff }),
   ),
 });
 
-const changes = fc.array(edit, { minLength: 1, maxLength: 3 });
+const someEdits = fc.array(edit, { minLength: 1, maxLength: 3 });
 
 /** Mostly the first; else what is wrong. */
 export function mostly<T>(fine: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>): fc.Arbitrary<T> {
@@ -30,13 +30,16 @@ export function mostly<T>(fine: fc.Arbitrary<T>, wrong: fc.Arbitrary<T>): fc.Arb
 }
 
 /** A few changes, or none. */
-export const edits: fc.Arbitrary<readonly Edit[]> = fc.oneof(fc.constant([]), changes);
+export const edits: fc.Arbitrary<readonly Edit[]> = fc.oneof(fc.constant([]), someEdits);
 
 /** None, or rarely a few changes. */
-export const rareEdits: fc.Arbitrary<readonly Edit[]> = mostly(fc.constant([]), changes);
+export const rareEdits: fc.Arbitrary<readonly Edit[]> = mostly<readonly Edit[]>(
+  fc.constant([]),
+  someEdits,
+);
 
 /** Changes that leave the length as it is. */
-export const overwrites: fc.Arbitrary<readonly Edit[]> = changes.map((list) =>
+export const overwrites: fc.Arbitrary<readonly Edit[]> = someEdits.map((list) =>
   list.filter(({ kind }) => kind === "flip" || kind === "set" || kind === "swap")
 );
 
@@ -70,7 +73,7 @@ function apply(units: readonly number[], { kind, at, length, unit }: Edit): numb
       return [...before, ...some.toReversed(), ...after];
     case "cut":
       return before;
-    case "drop":
+    default:
       return [...some, ...after];
   }
 }

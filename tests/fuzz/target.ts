@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 
 /** Where a search begins, and where it ends. */
-export interface Search {
+interface Search {
   readonly seed: number;
   /** How many inputs to try. Default: the target's own number. */
   readonly runs?: number | undefined;
@@ -20,7 +20,7 @@ interface Failure {
 }
 
 /** What came of a search. */
-export interface Found {
+interface Found {
   readonly runs: number;
   readonly failure: Failure | undefined;
   /** How many inputs came to each end. */
@@ -32,7 +32,7 @@ export interface Target {
   readonly name: string;
   /** The ends that a search has to come to: one that nothing opens in proves little. */
   readonly reaches: readonly string[];
-  search(search: Search): Promise<Found>;
+  readonly search: (search: Search) => Promise<Found>;
 }
 
 /** What a target is, beside its inputs and its promise. */

@@ -116,7 +116,10 @@ async function shop(token: Transport) {
 
 describe("store.handle and requests of other origins", () => {
   for (const [title, transport, carry, ambient] of CHANNELS) {
-    it(`every method, every origin, with the token in ${title}: ${ambient ? "unsafe ones of other origins are 403 and change nothing" : "all pass, for no browser adds it by itself"}`, async () => {
+    const outcome = ambient
+      ? "unsafe ones of other origins are 403 and change nothing"
+      : "all pass, for no browser adds it by itself";
+    it(`every method, every origin, with the token in ${title}: ${outcome}`, async () => {
       const { store, handler, token } = await shop(transport());
       const { headers, query = "" } = carry(token);
       const send = (method: string, sent: Sent) =>

@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { after, before, describe, it } from "node:test";
+import process from "node:process";
 import { format, inspect } from "node:util";
+import { MongoClient } from "mongodb";
 import * as mongostore from "#mongostore";
 import {
   CookieToken,
@@ -190,7 +192,7 @@ describe("nothing secret is told", () => {
     ) {
       const capture = new Capture();
       assert.deepEqual(tracesIn(capture.text, secrets), []);
-      await plant(capture);
+      await Promise.resolve(plant(capture));
       assert.deepEqual(tracesIn(capture.text, secrets), ["PRIVATE"]);
     }
   });
@@ -275,7 +277,7 @@ async function memoryWalk(capture: Capture, onEvent: Events, fill: Fill): Promis
       FORGED,
       FORGED.slice(0, 88),
       `${token}x`,
-      `${token.slice(0, -1)}`,
+      token.slice(0, -1),
       token.toLowerCase(),
     ]
   ) {
@@ -360,6 +362,7 @@ async function mongoWalk(
   capture.meet((await visit(plain, old, set(`${PRIVATE} of another`))).session);
   await capture.fails(() => visit(plain, new Browser(), set(PRIVATE)));
   await capture.fails(() => visit(plain, old, set(PRIVATE)));
+  await refusingWalk(capture, onEvent);
   // Altered, and junk.
   await collection.updateOne({}, {
     $set: { data: `${PRIVATE} in the clear`, rev: new Uint8Array(8) },
@@ -369,6 +372,36 @@ async function mongoWalk(
   await indexed.createIndex({ modified: 1 }, { expireAfterSeconds: 60 });
   await capture.fails(() => createMongoStore(indexed, { keys: [KEY] }));
   capture.tell(store);
+}
+
+/** A server whose rule refuses each document and quotes what it considered. */
+async function refusingWalk(capture: Capture, onEvent: Events): Promise<void> {
+  const client = await new MongoClient(process.env["MONGODB_URI"] ?? "").connect();
+  const db = client.db(`leaks_${crypto.randomUUID().replaceAll("-", "")}`);
+  try {
+    const collection = await db.createCollection("ruled", {
+      validator: { data: { $type: "int" } },
+    });
+    const quoted: unknown = await collection.insertOne({ data: PRIVATE }).catch((error: unknown) =>
+      error
+    );
+    assert.match(inspect(quoted, DEEP), new RegExp(PRIVATE), "the server quotes what it refuses");
+    for (const batch of [true, false]) {
+      const options = { keys: [KEY], onEvent, data: "plain", batch } as const;
+      const store = await createMongoStore<Values>(collection, options);
+      const set = (session: Session<Values>) => {
+        session.values.text = PRIVATE;
+      };
+      await capture.fails(() => visit(store, new Browser(), set));
+      await Promise.all(
+        Array.from({ length: 5 }, () => capture.fails(() => visit(store, new Browser(), set))),
+      );
+      await store.close();
+    }
+  } finally {
+    await db.dropDatabase();
+    await client.close();
+  }
 }
 
 async function keysAndPorts(capture: Capture): Promise<void> {

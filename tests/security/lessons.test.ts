@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers";
 import {
   createMemoryStore,
   generateKey,
@@ -13,7 +14,6 @@ import {
 } from "#mongostore";
 import type { Backend, Session } from "#mongostore";
 import { Browser, parseSetCookie } from "../support/browser.ts";
-import { settled } from "../support/clock.ts";
 import { describeStores, KEY } from "../support/stores.ts";
 import { begin, look, visit } from "../support/visit.ts";
 
@@ -40,23 +40,21 @@ class Interleaving {
       },
     });
 
-  /** Lets one step after the other go, as `choose` says, until all is done. Gives the order as text. */
+  /** Lets one step after the other go, as `choose` says, until all is done. */
   async run(
     works: readonly Promise<unknown>[],
     choose: (count: number) => number,
-  ): Promise<string> {
-    let order = "";
+  ): Promise<void> {
     let isDone = false;
     const all = Promise.allSettled(works).then(() => (isDone = true));
     for (;;) {
-      await settled();
+      for (let turn = 0; turn < 3; turn++) {
+        await new Promise<void>((resolve) => setImmediate(resolve));
+      }
       if (isDone) break;
-      const next = choose(this.#held.length);
-      order += `${next}/${this.#held.length} `;
-      this.#held.splice(next, 1)[0]?.();
+      this.#held.splice(choose(this.#held.length), 1)[0]?.();
     }
     await all;
-    return order;
   }
 }
 
@@ -220,8 +218,7 @@ describe("Vary (Flask CVE-2023-30861, CVE-2026-27205)", () => {
             const own = await store.get(asked);
             await access(own);
             responses.push(
-              await answer(asked, new Response("hello", { headers: { vary: "Accept" } }), own)
-                .catch(() => new Response(null, { headers: { vary: `Accept, ${field}` } })),
+              await answer(asked, new Response("hello", { headers: { vary: "Accept" } }), own),
             );
           }
           for (const response of responses) {

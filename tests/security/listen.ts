@@ -1,4 +1,5 @@
 import { createServer } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { RUNTIME } from "../support/runtime.ts";
 import type { Handler, Listening } from "../support/server-suite.ts";
 
@@ -26,16 +27,7 @@ function call(target: unknown, method: string, ...args: readonly unknown[]): unk
 
 async function listenOnNode(handler: Handler, maxHeaderSize: number): Promise<Listening> {
   const server = createServer({ maxHeaderSize }, (incoming, outgoing) => {
-    const headers = new Headers();
-    for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
-      for (const value of values) headers.append(name, value);
-    }
-    const request = new Request(`http://${headers.get("host")}${incoming.url ?? "/"}`, { headers });
-    handler(request).then(async (response) => {
-      outgoing.statusCode = response.status;
-      outgoing.setHeader("set-cookie", response.headers.getSetCookie());
-      outgoing.end(await response.text());
-    }).catch(() => outgoing.destroy());
+    bridge(handler, incoming, outgoing).catch(() => outgoing.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = server.address();
@@ -48,4 +40,16 @@ async function listenOnNode(handler: Handler, maxHeaderSize: number): Promise<Li
         server.closeAllConnections();
       }),
   };
+}
+
+async function bridge(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse) {
+  const headers = new Headers();
+  for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
+    for (const value of values) headers.append(name, value);
+  }
+  const url = `http://${headers.get("host")}${incoming.url ?? "/"}`;
+  const response = await handler(new Request(url, { headers }));
+  outgoing.statusCode = response.status;
+  outgoing.setHeader("set-cookie", response.headers.getSetCookie());
+  outgoing.end(await response.text());
 }

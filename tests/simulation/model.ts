@@ -235,7 +235,7 @@ function longestLife(story: SessionStory, time: number, limits: Limits): number 
   if (time <= story.created.start) return Infinity;
   const ends = story.slides
     .filter(({ status, start }) => status !== "nothing" && start < time)
-    .map(({ status, end }) => (status === "done" ? end : Math.max(end, time) + latest) + idle);
+    .map(({ status, end }) => (status === "done" ? end : Math.max(end, time)) + latest + idle);
   return Math.min(Math.max(...ends), story.created.end + lifetime) + slack;
 }
 

@@ -442,7 +442,7 @@ class World {
     for (const span of pending) if (span.start === Infinity) span.start = this.#scheduler.now;
     regeneration.span.start = this.#scheduler.now;
     request.answer = undefined;
-    const isChange = regenerates || isChanged(session);
+    const isChange = isChanged(session);
     const what = `${name}: save ${regenerates ? "under a new id " : ""}at ${process.name}`;
     const saving = this.#run(what, process, async () => {
       await process.store.save(request, HEADERS, session);
@@ -465,10 +465,12 @@ class World {
     if (!isBusy) visit.pending = span.status === "done" ? [] : pending;
     else if (span.status !== "done") visit.pending.push(...pending);
     story.slides.push(span);
-    if (isChange) story.writes.push(span);
     visit.regenerates = regenerates && span.status !== "done";
     if (regenerates) this.#count(`regenerate ${span.status}`);
     this.#receive(visit, span, regeneration);
+    if (isChange || regeneration.token !== undefined && regeneration.span.status === "done") {
+      story.writes.push(span);
+    }
     if (span.status === "done") return true;
     return request.answer !== "clear" && this.#random.chance(0.6) ? await this.#save(visit) : false;
   }
@@ -675,7 +677,7 @@ function stored(session: Session<Values>): Payload | undefined {
 /** Whether a save has anything to write. */
 function isChanged(session: Session<Values>): boolean {
   const [{ payload, subject }, { snapshot }] = [draftOf(session), stateOf(session)];
-  return encodePayload(payload) !== snapshot?.text || subject !== snapshot.subject;
+  return encodePayload(payload, subject) !== snapshot?.text || subject !== snapshot.subject;
 }
 
 /** What an error says about what was asked for; `open` where it says nothing. */

@@ -1,6 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,9 +113,12 @@ export class Mongod {
     stdout.removeAllListeners("data").resume();
   }
 
-  /** Freezes it: connections stay open and nothing is answered. */
-  stop(): void {
-    this.#process?.kill("SIGSTOP");
+  /** Freezes it, to the last of its threads: connections stay open and nothing is answered. */
+  async stop(): Promise<void> {
+    const pid = this.#process?.pid;
+    if (pid === undefined) throw new Error("it does not run");
+    process.kill(pid, "SIGSTOP");
+    await poll(START_MS, "mongod to stand still", () => isFrozen(pid) || undefined, 1);
   }
 
   /** Lets it go on. */
@@ -131,6 +142,20 @@ export class Mongod {
   get #pidFile(): string {
     return join(this.#lair.path, `${this.port}.pid`);
   }
+}
+
+/** On a busy machine a thread goes on for a while. Where the system does not tell, nothing is waited for. */
+function isFrozen(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every((task) => {
+    try {
+      const stat = readFileSync(join(tasks, task, "stat"), "utf8");
+      return stat.slice(stat.lastIndexOf(")")).startsWith(") T");
+    } catch {
+      return true; // it has just ended
+    }
+  });
 }
 
 /** Settles as `begin` says, and rejects when that takes too long. */
