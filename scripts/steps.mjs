@@ -10,7 +10,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bunCounts, denoCounts, nodeCounts } from "./counts.mjs";
-import { faultSuites, publicSuites, suites } from "./suites.mjs";
+import { faultSuites, mutantSuites, publicSuites, suites } from "./suites.mjs";
 
 const denoReport = join(tmpdir(), `mongostore-deno-${process.pid}.xml`);
 
@@ -29,6 +29,7 @@ export const STEPS = [
   { name: "dist", ...node(["-C", "dist"], publicSuites()), server: "running", needs: "build" },
   { name: "bun", ...bun(suites()), server: "running" },
   { name: "deno", ...deno(suites()), server: "running" },
+  { name: "mutants", ...node([], mutantSuites()), server: "running" },
   { name: "docs", ...node([], ["tests/docs.test.ts"]), server: "running" },
   {
     name: "package",

@@ -9,7 +9,7 @@ import { findMongod } from "./mongod.mjs";
 import { start } from "./run.mjs";
 import { STEPS } from "./steps.mjs";
 
-const STEP_TIMEOUT = 5 * 60_000;
+const STEP_TIMEOUT = 10 * 60_000;
 
 const { values } = parseArgs({ options: { only: { type: "string" } } });
 const only = values.only?.split(",");

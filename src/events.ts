@@ -10,7 +10,8 @@ export type SessionEvent =
     readonly type: "save";
     readonly name: string;
     readonly created: boolean;
-    readonly bytes: number;
+    /** The length of the serialized session, in characters. */
+    readonly length: number;
     readonly ms: number;
   }
   /** An unchanged session's expiry was moved. */

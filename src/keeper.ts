@@ -133,7 +133,7 @@ export class Keeper {
       }
     }
     const ms = clock.monotonic() - started;
-    emit({ type: "save", name, created: !base, bytes: written.text.length, ms });
+    emit({ type: "save", name, created: !base, length: written.text.length, ms });
     return await this.#sign(session, state, call);
   }
 
