@@ -34,19 +34,10 @@ export function connectMongo(client: MongoClient): Contestant {
             else reject(error instanceof Error ? error : new Error("no session"));
           });
         });
-      const done = (run: (settle: (error?: unknown) => void) => unknown) =>
-        new Promise<void>((resolve, reject) => {
-          run((error) => error ? reject(new Error("it failed", { cause: error })) : resolve());
-        });
       const idOf = (token: string): string => {
         const id = signature.unsign(token, secret);
         if (id === false) throw new Error("the signature is wrong");
         return id;
-      };
-      const newSession = (text: string): SessionData => {
-        const cookie = new Cookie();
-        cookie.originalMaxAge = 86_400_000;
-        return { cookie, text };
       };
       return Promise.resolve({
         async create(text: string) {
@@ -70,4 +61,16 @@ export function connectMongo(client: MongoClient): Contestant {
       });
     },
   };
+}
+
+function done(run: (settle: (error?: unknown) => void) => unknown): Promise<void> {
+  return new Promise((resolve, reject) => {
+    run((error) => error ? reject(new Error("it failed", { cause: error })) : resolve());
+  });
+}
+
+function newSession(text: string): SessionData {
+  const cookie = new Cookie();
+  cookie.originalMaxAge = 86_400_000;
+  return { cookie, text };
 }

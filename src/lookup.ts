@@ -14,7 +14,12 @@ export type Found =
   }
   | { readonly status: "missing"; readonly error: SessionGoneError | CorruptRecordError }
   /** The id was replaced; `join` tells whether requests that know the old one may follow. */
-  | { readonly status: "moved"; readonly next: RecordKey; readonly join: boolean };
+  | {
+    readonly status: "moved";
+    readonly next: RecordKey;
+    readonly join: boolean;
+    readonly rev: StoredRecord["rev"];
+  };
 
 /** How many replaced ids a request is led through. */
 const MAX_HOPS = 4;
@@ -47,7 +52,7 @@ export class Lookup {
     if (!opened.ok || !payload) return corrupt();
     if ("next" in payload) {
       const next = parseHandle(payload.next);
-      return next ? { status: "moved", next, join: payload.join } : corrupt();
+      return next ? { status: "moved", next, join: payload.join, rev: record.rev } : corrupt();
     }
     if (payload.subject !== record.subject) return corrupt();
     const { data: _, ...stored } = record;
@@ -69,9 +74,20 @@ export class Lookup {
       const found = await this.read(name, at, call);
       if (found.status !== "moved") return found;
       if (!found.join) break;
-      at = found.next;
+      if (await this.#stands(at, found.rev, call)) at = found.next;
     }
     return missing();
+  }
+
+  /**
+   * Whether the way from a replaced id is there to stay: a failover can take back what only the primary has, and then nobody
+   * would find what was written behind it. A write that a majority confirms confirms all before it.
+   */
+  async #stands(key: RecordKey, expected: StoredRecord["rev"], call: Call): Promise<boolean> {
+    const expiry = { idle: 0, until: 0 };
+    const [outcome] = await this.#backend.write([{ kind: "touch", key, expected, expiry }], call);
+    if (outcome?.status === "failed") throw outcome.error;
+    return outcome?.status === "done";
   }
 
   /** The label of a listed record; undefined where its data does not open. */

@@ -14,7 +14,7 @@ export interface Seen {
 }
 
 /** The error of a dropped connection, as the driver makes it. */
-export function networkError(): Error {
+function networkError(): Error {
   const error = Object.assign(new Error("connection 3 to 127.0.0.1:27017 closed"), {
     errorLabels: ["RetryableWriteError"],
   });

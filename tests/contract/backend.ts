@@ -421,13 +421,13 @@ export function backendContract(
       for (let i = 0; i < 5; i++) keys.push((await inserted()).key.text);
       const ended = await inserted({ expiry: { idle: HOUR, until: (await now()) - 1000 } });
       const seen: string[] = [];
-      let after: RecordKey | undefined;
+      let last: RecordKey | undefined;
       for (;;) {
-        const page = await backend.scan(after, 2, fixture.call());
+        const page = await backend.scan(last, 2, fixture.call());
         assert.ok(page.length <= 2, "a page is no larger than asked for");
         if (page.length === 0) break;
         seen.push(...page.map(({ key }) => key.text));
-        after = page.at(-1)?.key;
+        last = page.at(-1)?.key;
       }
       assert.equal(new Set(seen).size, seen.length);
       assert.ok(keys.every((key) => seen.includes(key)), "all of them");
@@ -440,16 +440,16 @@ export function backendContract(
 
     it("reseals data and rev and nothing else, and only what still is what was read", async () => {
       const insert = await inserted({ subject: "ann" });
-      const before = await found(insert.key);
+      const unsealed = await found(insert.key);
       const rev = newRev();
       const data = new Uint8Array([9]);
       const { key } = insert;
       const reseal: Write = { kind: "reseal", key, expected: insert.rev, rev, data };
       assert.deepEqual(await write(reseal), ["done"]);
-      assert.deepEqual(await found(key), { ...before, data, rev });
+      assert.deepEqual(await found(key), { ...unsealed, data, rev });
       const late: Write = { ...reseal, rev: newRev() };
       assert.deepEqual(await write(late), ["conflict"]);
-      assert.deepEqual(await found(key), { ...before, data, rev });
+      assert.deepEqual(await found(key), { ...unsealed, data, rev });
       assert.deepEqual(await write({ ...late, key: newKey() }), ["gone"]);
     });
 
