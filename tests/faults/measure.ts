@@ -6,7 +6,7 @@ import { runInNewContext } from "node:vm";
 import { SessionError, SessionGoneError, StoreUnavailableError } from "#mongostore";
 
 /** By how much an operation may pass its deadline. */
-export const GRACE_MS = 100;
+const GRACE_MS = 100;
 
 const TICK_MS = 5;
 

@@ -58,8 +58,8 @@ describe("one server that freezes", { timeout: 120_000 }, () => {
       await load.start();
       await enough(200, 0);
 
-      const stopped = performance.now();
       await mongod.stop();
+      const stopped = performance.now();
       await sleep(pause); // the outage itself
       mongod.resume();
       const resumed = performance.now();

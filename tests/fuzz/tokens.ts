@@ -82,7 +82,8 @@ const crafted = fc.record({
     "nothing": Buffer.alloc(32),
     "of a head without its time": mac(signer.token, bound(label, token.name, head.subarray(10))),
   }[sealed];
-  return { name: token.name, text: Buffer.concat([head, made]).toString("base64url") };
+  const owner = sealed === "of another name" ? token.otherName : token.name;
+  return { name: token.name, owner, text: Buffer.concat([head, made]).toString("base64url") };
 });
 
 const presented = fc.oneof(
@@ -93,7 +94,11 @@ const presented = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.record({
-      token: fc.record({ name, text: fc.oneof(fc.string(), fc.base64String(), b64url(88)) }),
+      token: fc.record({
+        name,
+        owner: name,
+        text: fc.oneof(fc.string(), fc.base64String(), b64url(88)),
+      }),
       changes: edits,
       as: fc.constant(null),
     }),
@@ -101,7 +106,7 @@ const presented = fc.oneof(
 ).map(({ token, changes, as }) => ({
   name: as ?? token.name,
   text: editText(token.text, changes),
-  isSame: editText(token.text, changes) === token.text && (as ?? token.name) === token.name,
+  isSame: editText(token.text, changes) === token.text && (as ?? token.name) === token.owner,
 }));
 
 function b64url(length: number): fc.Arbitrary<string> {

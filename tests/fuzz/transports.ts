@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
+import { isCrossOrigin } from "../../src/cross-origin.ts";
 import { CookieToken } from "../../src/transport/cookie.ts";
 import { firstOf } from "../../src/transport/first-of.ts";
 import { HeaderToken } from "../../src/transport/header.ts";
@@ -205,6 +206,25 @@ const location = fc.tuple(
   edits,
 ).map(([start, end, changes]) => editText(start + end, changes));
 
+/** Origins with what is Latin-1 in a header and may have been UTF-8 where it came from. */
+const latin1 = fc.string({
+  unit: fc.integer({ min: 0x21, max: 0xff }).map((code) => String.fromCharCode(code)),
+  maxLength: 3,
+});
+const originHeader = fc.tuple(
+  fc.constantFrom("https://app.example", "http://app.example", "https://evil.example", "null", ""),
+  mostly(fc.constantFrom("", ":443", ":8443", "/"), latin1),
+  rareEdits,
+).map(([start, end, changes]) => editText(start + end, changes));
+
+function hostOf(url: string): string | undefined {
+  try {
+    return new URL(url).host;
+  } catch {
+    return undefined;
+  }
+}
+
 const cookies = new CookieToken();
 const headers = [
   { transport: new HeaderToken(), field: "authorization", scheme: "Bearer" },
@@ -284,11 +304,28 @@ export const transportTargets: readonly Target[] = [
       channel.write(own, "the-token", { ...answerTo(requestOf({}, url), "sid"), status: 302 });
       const to = own.get("location") ?? "";
       if (!to.includes("the-token")) return "not carried";
+      if (!URL.canParse(to, url)) return "leads nowhere"; // nobody gets the token
       const { origin, username, password, searchParams } = new URL(to, url);
       assert.equal(origin, "https://app.example", "the token leaves its origin");
       assert.equal(username + password, "");
-      assert.deepEqual(searchParams.getAll("sid"), ["the-token"]);
+      const carried = searchParams.getAll("sid");
+      assert.equal(carried.at(-1), "the-token");
+      // URLs lose their tabs: one within the old parameter's name hides it from us. Two of them are refused at the next request.
+      if (!text.includes("\t")) assert.equal(carried.length, 1);
       return "carried";
+    },
+  ),
+
+  target(
+    { name: "origin header", runs: 400, reaches: ["same", "cross"] },
+    fc.record({ origin: originHeader, host: fc.option(fc.constantFrom("app.example", "x")) }),
+    ({ origin, host }) => {
+      const fields = { origin, ...(host === null ? {} : { host }) };
+      const request = { ...requestOf(fields), method: "POST" };
+      const expected = hostOf(origin) !== (host ?? "app.example");
+      assert.equal(isCrossOrigin(request, new Set()), expected);
+      assert.equal(isCrossOrigin(request, new Set([origin])), false);
+      return expected ? "cross" : "same";
     },
   ),
 

@@ -159,7 +159,7 @@ function isFrozen(pid: number): boolean {
 }
 
 /** Settles as `begin` says, and rejects when that takes too long. */
-export async function within(
+async function within(
   ms: number,
   what: string,
   begin: (resolve: () => void, reject: (error: Error) => void) => void,
