@@ -1,4 +1,5 @@
 import type { RequestLike } from "./transport/transport.ts";
+import { parseUrl } from "./url.ts";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
 
@@ -18,5 +19,5 @@ export function isCrossOrigin(request: RequestLike, trusted: ReadonlySet<string>
 
 /** The host and port. The scheme is left out: behind a proxy that ends TLS the server sees another one. */
 function hostOf(url: string): string | undefined {
-  return URL.canParse(url) ? new URL(url).host : undefined;
+  return parseUrl(url)?.host;
 }

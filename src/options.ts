@@ -12,6 +12,7 @@ import type { Merge } from "./payload.ts";
 import type { StandardSchema } from "./schema.ts";
 import { CookieToken } from "./transport/cookie.ts";
 import type { SessionOptions, Transport } from "./transport/transport.ts";
+import { parseUrl } from "./url.ts";
 
 /** How a store keeps sessions. Only `keys` is required. Times are in seconds unless a name says otherwise. */
 export interface StoreOptions<V extends object = Record<string, unknown>> {
@@ -136,7 +137,7 @@ function sessionOptions(cookie: StoreOptions["cookie"] = {}, maxAge: number): Se
 }
 
 function origin(text: string): string {
-  if (URL.canParse(text) && new URL(text).origin === text) return text;
+  if (parseUrl(text)?.origin === text) return text;
   throw new TypeError(
     "cannot use the option trustedOrigins: each must be an origin, as https://app.example",
   );

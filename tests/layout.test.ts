@@ -21,7 +21,7 @@ const SHARED = [
 
 /** From the bottom to the top: a file imports what stands in the rows before its own. */
 const ORDER: readonly (readonly string[])[] = [
-  ["errors.ts", "clock.ts"],
+  ["errors.ts", "clock.ts", "url.ts"],
   ["events.ts"],
   PORTS,
   SHARED,

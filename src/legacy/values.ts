@@ -36,7 +36,7 @@ function plain(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) {
     throw new CorruptRecordError("the older session is nested too deep to be stored");
   }
-  if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1) ?? null);
+  if (Array.isArray(value)) return Array.from(value, (item) => plain(item, depth + 1) ?? null);
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : new Date(value);
   if (value instanceof Uint8Array) return new Uint8Array(value);
   if (value instanceof Map) {

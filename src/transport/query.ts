@@ -1,3 +1,4 @@
+import { parseUrl } from "../url.ts";
 import { assertB64Token, isB64Token } from "./grammar.ts";
 import type { Answer, Presented, RequestLike, Transport } from "./transport.ts";
 
@@ -136,15 +137,15 @@ function isRedirect(status: number): boolean {
  * userinfo. One without must stay on whatever origin it is resolved against: `//evil` and `/\evil` leave it.
  */
 function isSameOrigin(location: string, url: string): boolean {
-  if (URL.canParse(location)) return stays(new URL(location), url);
+  const absolute = parseUrl(location);
+  if (absolute) return stays(absolute, url);
   const homes = ["https://one.invalid", "https://two.invalid"];
-  return homes.every((home) =>
-    URL.canParse(location, home) && stays(new URL(location, home), home)
-  );
+  return homes.every((home) => stays(parseUrl(location, home), home));
 }
 
-function stays({ protocol, host, username, password }: URL, url: string): boolean {
-  if (!URL.canParse(url)) return false;
-  const home = new URL(url);
+function stays(target: URL | undefined, url: string): boolean {
+  const home = parseUrl(url);
+  if (!target || !home) return false;
+  const { protocol, host, username, password } = target;
   return protocol === home.protocol && host === home.host && username === "" && password === "";
 }

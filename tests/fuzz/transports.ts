@@ -217,9 +217,10 @@ const originHeader = fc.tuple(
   rareEdits,
 ).map(([start, end, changes]) => editText(start + end, changes));
 
-function hostOf(url: string): string | undefined {
+/** Without URL.canParse, which Node 20 gets wrong for Latin-1 text once it is optimized. */
+function hostOf(url: string, base?: string): string | undefined {
   try {
-    return new URL(url).host;
+    return new URL(url, base).host;
   } catch {
     return undefined;
   }
@@ -304,7 +305,7 @@ export const transportTargets: readonly Target[] = [
       channel.write(own, "the-token", { ...answerTo(requestOf({}, url), "sid"), status: 302 });
       const to = own.get("location") ?? "";
       if (!to.includes("the-token")) return "not carried";
-      if (!URL.canParse(to, url)) return "leads nowhere"; // nobody gets the token
+      if (hostOf(to, url) === undefined) return "leads nowhere"; // nobody gets the token
       const { origin, username, password, searchParams } = new URL(to, url);
       assert.equal(origin, "https://app.example", "the token leaves its origin");
       assert.equal(username + password, "");
