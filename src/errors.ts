@@ -38,7 +38,19 @@ export class SessionError extends Error {
   }
 }
 
-/** The presented token is malformed, forged, made for another name, or protected by a key this store lacks. Met as `session.error`, never thrown. */
+/**
+ * The presented token is malformed, forged, made for another name, or protected by a key this store lacks. Met as `session.error`, never thrown.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, generateKey, InvalidTokenError } from "mongostore";
+ *
+ * const store = createMemoryStore({ keys: [generateKey()] });
+ * const headers = { cookie: "session=no-token-of-ours" };
+ * const { error } = await store.get(new Request("https://shop.example/", { headers }));
+ * console.log(error instanceof InvalidTokenError); // true
+ * ```
+ */
 export class InvalidTokenError extends SessionError {
   /** Makes the error with a message that says what was refused, never the token. */
   constructor(message: string, options?: ErrorOptions) {
@@ -46,7 +58,22 @@ export class InvalidTokenError extends SessionError {
   }
 }
 
-/** The presented token is authentic but older than the store's `lifetime`. Met as `session.error`, never thrown. */
+/**
+ * The presented token is authentic but older than the store's `lifetime`. Met as `session.error`, never thrown.
+ *
+ * @example
+ * ```ts
+ * import { ExpiredTokenError, InvalidTokenError, type SessionError } from "mongostore";
+ *
+ * const why = (error: SessionError | undefined) =>
+ *   error instanceof ExpiredTokenError
+ *     ? "please sign in again"
+ *     : error instanceof InvalidTokenError
+ *     ? "please sign in"
+ *     : "welcome";
+ * console.log(why(new ExpiredTokenError("the token is old"))); // please sign in again
+ * ```
+ */
 export class ExpiredTokenError extends SessionError {
   /** Makes the error. */
   constructor(message: string, options?: ErrorOptions) {
@@ -58,6 +85,21 @@ export class ExpiredTokenError extends SessionError {
  * The session has ended: it was destroyed, revoked, replaced or has expired. As `session.error` after a
  * load it explains why the session is new; thrown by a save it means that nothing was written and
  * the client's token was cleared.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, generateKey, SessionGoneError } from "mongostore";
+ *
+ * const store = createMemoryStore<{ n: number }>({ keys: [generateKey()] });
+ * const request = new Request("https://shop.example/");
+ * const session = await store.get(request);
+ * session.values.n = 1;
+ * await store.save(request, new Response(), session);
+ * await store.revoke(store.handleOf(session) ?? "");
+ * session.values.n = 2;
+ * const error: unknown = await store.save(request, new Response(), session).catch((e) => e);
+ * console.log(error instanceof SessionGoneError); // true
+ * ```
  */
 export class SessionGoneError extends SessionError {
   /** Makes the error. */
@@ -66,7 +108,17 @@ export class SessionGoneError extends SessionError {
   }
 }
 
-/** Other writers came between on every try. Nothing of this save was written; the caller may try again. */
+/**
+ * Other writers came between on every try. Nothing of this save was written; the caller may try again.
+ *
+ * @example
+ * ```ts
+ * import { SessionConflictError } from "mongostore";
+ *
+ * const statusOf = (error: unknown) => error instanceof SessionConflictError ? 409 : 500;
+ * console.log(statusOf(new SessionConflictError("32 tries"))); // 409
+ * ```
+ */
 export class SessionConflictError extends SessionError {
   /** Makes the error. */
   constructor(message: string, options?: ErrorOptions) {
@@ -74,7 +126,21 @@ export class SessionConflictError extends SessionError {
   }
 }
 
-/** The serialized session is larger than the store's `maxBytes`. Nothing was sent to the database. */
+/**
+ * The serialized session is larger than the store's `maxBytes`. Nothing was sent to the database.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, generateKey, SessionTooLargeError } from "mongostore";
+ *
+ * const store = createMemoryStore<{ text: string }>({ keys: [generateKey()], maxBytes: 100 });
+ * const request = new Request("https://shop.example/");
+ * const session = await store.get(request);
+ * session.values.text = "x".repeat(1_000);
+ * const error: unknown = await store.save(request, new Response(), session).catch((e) => e);
+ * console.log(error instanceof SessionTooLargeError && error.limit); // 100
+ * ```
+ */
 export class SessionTooLargeError extends SessionError {
   /** The size of the serialized session, in bytes. */
   readonly bytes: number;
@@ -89,7 +155,21 @@ export class SessionTooLargeError extends SessionError {
   }
 }
 
-/** A value cannot be stored and come back the same (a function, a class instance, a cycle). Nothing was written. */
+/**
+ * A value cannot be stored and come back the same (a function, a class instance, a cycle). Nothing was written.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, generateKey, UnserializableValueError } from "mongostore";
+ *
+ * const store = createMemoryStore<{ job: unknown }>({ keys: [generateKey()] });
+ * const request = new Request("https://shop.example/");
+ * const session = await store.get(request);
+ * session.values.job = { run: () => {} };
+ * const error: unknown = await store.save(request, new Response(), session).catch((e) => e);
+ * console.log(error instanceof UnserializableValueError && error.path); // values.job.run
+ * ```
+ */
 export class UnserializableValueError extends SessionError {
   /** Where the value is, for example `values.cart[2].total`. */
   readonly path: string;
@@ -101,7 +181,17 @@ export class UnserializableValueError extends SessionError {
   }
 }
 
-/** The session's values do not satisfy the store's `schema`. At a save nothing was written; after a load it is `session.error`. */
+/**
+ * The session's values do not satisfy the store's `schema`. At a save nothing was written; after a load it is `session.error`.
+ *
+ * @example
+ * ```ts
+ * import { InvalidValuesError } from "mongostore";
+ *
+ * const error: unknown = new InvalidValuesError(["cart.0.price"]);
+ * if (error instanceof InvalidValuesError) console.log(error.paths); // ["cart.0.price"]
+ * ```
+ */
 export class InvalidValuesError extends SessionError {
   /** The paths that the schema refused, for example `["cart.0.price"]`. The schema's own messages may quote values and are left out. */
   readonly paths: readonly string[];
@@ -113,7 +203,18 @@ export class InvalidValuesError extends SessionError {
   }
 }
 
-/** The stored record is not one of ours, or its data does not open: altered, swapped, or sealed under a dropped key. Met as `session.error`. */
+/**
+ * The stored record is not one of ours, or its data does not open: altered, swapped, or sealed under a dropped key. Met as `session.error`.
+ *
+ * @example
+ * ```ts
+ * import { CorruptRecordError, type SessionError } from "mongostore";
+ *
+ * // Worth an alarm: somebody writes to the collection, or a key was dropped too early.
+ * const isSuspect = (error: SessionError | undefined) => error instanceof CorruptRecordError;
+ * console.log(isSuspect(new CorruptRecordError("it does not open"))); // true
+ * ```
+ */
 export class CorruptRecordError extends SessionError {
   /** Makes the error. */
   constructor(message: string, options?: ErrorOptions) {
@@ -127,6 +228,18 @@ export type WriteCertainty = "not-applied" | "unknown";
 /**
  * The database did not answer in time, refused, or is overloaded. Never means "no session".
  * {@linkcode StoreUnavailableError.outcome} tells whether a write may have landed all the same.
+ *
+ * @example
+ * ```ts
+ * import { StoreUnavailableError } from "mongostore";
+ *
+ * const answer = (error: unknown) =>
+ *   error instanceof StoreUnavailableError
+ *     ? new Response("try again", { status: 503, headers: { "retry-after": "5" } })
+ *     : new Response("our fault", { status: 500 });
+ * const error = new StoreUnavailableError("no primary", { outcome: "not-applied" });
+ * console.log(answer(error).status, error.outcome); // 503 not-applied
+ * ```
  */
 export class StoreUnavailableError extends SessionError {
   /** `not-applied`: nothing was changed. `unknown`: the write may or may not have landed. */
@@ -139,7 +252,17 @@ export class StoreUnavailableError extends SessionError {
   }
 }
 
-/** An index of the collection contradicts the options and could not be mended: a conflict or a missing privilege. */
+/**
+ * An index of the collection contradicts the options and could not be mended: a conflict or a missing privilege.
+ *
+ * @example
+ * ```ts
+ * import { IndexConflictError } from "mongostore";
+ *
+ * const error: unknown = new IndexConflictError("the index expires_1 has other options: drop it");
+ * if (error instanceof IndexConflictError) console.log(error.message);
+ * ```
+ */
 export class IndexConflictError extends SessionError {
   /** Makes the error; the message names the index and what to do. */
   constructor(message: string, options?: ErrorOptions) {
@@ -147,7 +270,20 @@ export class IndexConflictError extends SessionError {
   }
 }
 
-/** A key is shorter than 32 bytes, is one repeated byte, or stands in the list twice. */
+/**
+ * A key is shorter than 32 bytes, is one repeated byte, or stands in the list twice.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, WeakKeyError } from "mongostore";
+ *
+ * try {
+ *   createMemoryStore({ keys: ["too short"] });
+ * } catch (error) {
+ *   console.log(error instanceof WeakKeyError); // true
+ * }
+ * ```
+ */
 export class WeakKeyError extends SessionError {
   /** Makes the error; the message names the key's place in the list, never the key. */
   constructor(message: string, options?: ErrorOptions) {
@@ -158,6 +294,23 @@ export class WeakKeyError extends SessionError {
 /**
  * A page of another origin made a browser send a request that changes things, with the cookie of a session. Thrown by the
  * session getter of `store.handle`, which answers 403 where the handler lets it through.
+ *
+ * @example
+ * ```ts
+ * import { createMemoryStore, CrossOriginError, generateKey } from "mongostore";
+ *
+ * const store = createMemoryStore({ keys: [generateKey()] });
+ * const handler = store.handle(async (_request, session) => {
+ *   try {
+ *     await session();
+ *   } catch (error) {
+ *     if (error instanceof CrossOriginError) return new Response("not from there", { status: 403 });
+ *     throw error;
+ *   }
+ *   return new Response("ok");
+ * });
+ * console.log((await handler(new Request("https://shop.example/"))).status); // 200
+ * ```
  */
 export class CrossOriginError extends SessionError {
   /** Makes the error. */

@@ -18,6 +18,20 @@ export interface IndexOptions {
  * `collMod` can mend. Rejects with `IndexConflictError` where an index stands in the way or the database user may not,
  * and with `StoreUnavailableError` in an outage. Building an index over many records may outlast the call; it goes on in
  * the database, and the next start finds it.
+ *
+ * @example
+ * ```ts
+ * import { ensureIndexes, generateKey, mongodbBackend, Store } from "mongostore";
+ * import { MongoClient } from "mongodb";
+ *
+ * const client = new MongoClient(process.env["MONGODB_URI"] ?? "mongodb://127.0.0.1:27017");
+ * const collection = client.db("shop").collection("sessions_by_hand");
+ * await ensureIndexes(collection, { ttl: true }, { deadline: performance.now() + 5_000 });
+ * const store = new Store({ backend: mongodbBackend(collection), keys: [generateKey()] });
+ * console.log(store.options.maxAge); // 86400
+ * await store.close();
+ * await client.close();
+ * ```
  */
 export async function ensureIndexes(
   collection: SessionCollection,

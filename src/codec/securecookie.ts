@@ -92,7 +92,17 @@ export interface SecureCookie<T> {
   maxAge(seconds: number): void;
 }
 
-/** JSON, byte for byte as Go's `JSONEncoder` spells the same value (objects in the order of their keys here). */
+/**
+ * JSON, byte for byte as Go's `JSONEncoder` spells the same value (objects in the order of their keys here).
+ *
+ * @example
+ * ```ts
+ * import { jsonValue, securecookie } from "mongostore/securecookie";
+ *
+ * const codec = securecookie("a hash key", undefined, { serializer: jsonValue });
+ * console.log(await codec.decode("sid", await codec.encode("sid", { n: 1 }))); // { ok: true, value: { n: 1 } }
+ * ```
+ */
 export const jsonValue: CookieSerializer<unknown> = {
   serialize(value) {
     const text: string | undefined = JSON.stringify(value);
@@ -102,7 +112,18 @@ export const jsonValue: CookieSerializer<unknown> = {
   deserialize: (bytes) => JSON.parse(decoder.decode(bytes), refuseProto),
 };
 
-/** Bytes as they are: Go's `NopEncoder`. */
+/**
+ * Bytes as they are: Go's `NopEncoder`.
+ *
+ * @example
+ * ```ts
+ * import { rawValue, securecookie } from "mongostore/securecookie";
+ *
+ * const codec = securecookie("a hash key", undefined, { serializer: rawValue });
+ * const decoded = await codec.decode("sid", await codec.encode("sid", new Uint8Array([1, 2])));
+ * console.log(decoded.ok); // true
+ * ```
+ */
 export const rawValue: CookieSerializer<Uint8Array> = {
   serialize(value) {
     if (!(value instanceof Uint8Array)) throw new TypeError("the value is not bytes");
@@ -111,7 +132,17 @@ export const rawValue: CookieSerializer<Uint8Array> = {
   deserialize: (bytes) => bytes,
 };
 
-/** One string in Go's gob encoding: what kidstuff/mongostore puts into its cookie. Other gobs are not read. */
+/**
+ * One string in Go's gob encoding: what kidstuff/mongostore puts into its cookie. Other gobs are not read.
+ *
+ * @example
+ * ```ts
+ * import { gobString, securecookie } from "mongostore/securecookie";
+ *
+ * const codec = securecookie("a hash key", undefined, { serializer: gobString });
+ * console.log(await codec.decode("sid", await codec.encode("sid", "42"))); // { ok: true, value: "42" }
+ * ```
+ */
 export const gobString: CookieSerializer<string> = {
   serialize(value) {
     if (typeof value !== "string") throw new TypeError("the value is not text");
@@ -199,6 +230,15 @@ export function codecsFromPairs<T>(
 /**
  * The text of a value by the first codec that makes one; that is the first, unless it fails. Rejects with `TypeError` where there is
  * no codec, and with an `AggregateError` that has each codec's error where all of them fail.
+ *
+ * @example
+ * ```ts
+ * import { codecsFromPairs, decodeMulti, encodeMulti } from "mongostore/securecookie";
+ *
+ * const codecs = codecsFromPairs(["the newest key", undefined, "an older key", undefined]);
+ * const text = await encodeMulti("sid", { n: 1 }, codecs);
+ * console.log((await decodeMulti("sid", text, codecs)).ok); // true
+ * ```
  */
 export async function encodeMulti<T>(
   name: string,
@@ -218,7 +258,18 @@ export async function encodeMulti<T>(
   throw new AggregateError(errors, `none of ${codecs.length} codecs can encode the value`);
 }
 
-/** The value of a text by the first codec that opens it, or why each did not. Rejects with `TypeError` where there is no codec. */
+/**
+ * The value of a text by the first codec that opens it, or why each did not. Rejects with `TypeError` where there is no codec.
+ *
+ * @example
+ * ```ts
+ * import { codecsFromPairs, decodeMulti, encodeMulti } from "mongostore/securecookie";
+ *
+ * const codecs = codecsFromPairs(["the newest key", undefined, "an older key", undefined]);
+ * const text = await encodeMulti("sid", { n: 1 }, codecs);
+ * console.log((await decodeMulti("sid", text, codecs)).ok); // true
+ * ```
+ */
 export async function decodeMulti<T>(
   name: string,
   text: string,
