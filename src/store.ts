@@ -51,6 +51,9 @@ export interface SessionInfo {
   readonly meta: unknown;
 }
 
+/** How often `revokeAll` goes over a user's sessions at most. */
+const MAX_PASSES = 5;
+
 /**
  * Sessions of web requests, kept in a backend. Use `createMongoStore` or `createMemoryStore`, or construct one with a
  * backend of your own.
@@ -308,10 +311,16 @@ export class Store<V extends object = Record<string, unknown>>
     if (!spared && except !== undefined && !(except instanceof Session)) {
       throw new TypeError("cannot except what is neither a session nor a handle");
     }
-    return await this.#resolved.backend.remove(
-      { subject, ...(spared ? { except: [spared] } : {}) },
-      this.#call(),
-    );
+    const selection = { subject, ...(spared ? { except: [spared] } : {}) };
+    const call = this.#call();
+    // A session that is replaced while the first pass goes over the index can slip from what is ahead to what is behind.
+    let removed = await this.#resolved.backend.remove(selection, call);
+    for (let pass = 2; pass <= MAX_PASSES; pass++) {
+      const late = await this.#resolved.backend.remove(selection, call);
+      if (late === 0) break;
+      removed += late;
+    }
+    return removed;
   }
 
   /**
