@@ -316,7 +316,10 @@ export class Store<V extends object = Record<string, unknown>>
     // A session that is replaced while the first pass goes over the index can slip from what is ahead to what is behind.
     let removed = await this.#resolved.backend.remove(selection, call);
     for (let pass = 2; pass <= MAX_PASSES; pass++) {
-      const late = await this.#resolved.backend.remove(selection, call);
+      const late = await this.#resolved.backend.remove(selection, call).catch((cause) => {
+        const message = "some of the sessions were ended, and perhaps not all";
+        throw new StoreUnavailableError(message, { outcome: "unknown", cause });
+      });
       if (late === 0) break;
       removed += late;
     }
