@@ -1,4 +1,4 @@
-import type { Backend, Call, RecordKey, StoredRecord } from "./backend/backend.ts";
+import type { Backend, Call, Loaded, RecordKey, StoredRecord } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
 import type { Awaitable, DataCodec, OpenedData } from "./codec/codec.ts";
 import { CorruptRecordError, SessionGoneError } from "./errors.ts";
@@ -40,6 +40,11 @@ export class Lookup {
   /** What stands at the key itself; under any name where none is given. */
   async read(name: string | undefined, key: RecordKey, call: Call): Promise<Found> {
     const [loaded] = await this.#backend.load([key], call);
+    return await this.judge(name, loaded);
+  }
+
+  /** What it is that was loaded. */
+  async judge(name: string | undefined, loaded: Loaded | undefined): Promise<Found> {
     if (!loaded || loaded.status === "absent") return missing();
     if (loaded.status === "malformed" || loaded.record.name !== (name ?? loaded.record.name)) {
       return corrupt();

@@ -33,6 +33,8 @@ import type { Failure, Saver } from "./save-all.ts";
 import { validate } from "./schema.ts";
 import { Session, stateOf } from "./session.ts";
 import type { SessionState, SessionStore } from "./session.ts";
+import { Watcher } from "./watch.ts";
+import type { SessionEnd, StopWatching } from "./watch.ts";
 import { isToken } from "./transport/grammar.ts";
 import type { Answer, RequestLike, SessionOptions, Transport } from "./transport/transport.ts";
 
@@ -85,6 +87,7 @@ export class Store<V extends object = Record<string, unknown>>
   readonly #repository: Repository;
   readonly #keeper: Keeper;
   readonly #registry = new Registry<Session<V>>();
+  readonly #watcher: Watcher;
   readonly #saver: Saver;
   readonly #emit: (event: SessionEvent) => void;
   #closed = false;
@@ -112,6 +115,13 @@ export class Store<V extends object = Record<string, unknown>>
       codec: codecs[0],
       emit,
       idleOf,
+    });
+    this.#watcher = new Watcher({
+      ...resolved,
+      lookup: this.#repository.lookup,
+      emit,
+      interval: resolved.watchIntervalMS,
+      call: () => this.#call(),
     });
     this.#saver = (request, headers, status) => this.#saveRegistered(request, headers, status);
   }
@@ -346,16 +356,67 @@ export class Store<V extends object = Record<string, unknown>>
     return await rekey({ ...this.#resolved, call: () => this.#call() }, options);
   }
 
+  /**
+   * Calls `onEnd` once when the session has ended, wherever that happened: within a second on a replica set, by a change stream that
+   * all watched sessions of the store share, else within `watchIntervalMS` or a little more (an event `watch` says which). For
+   * what outlives its request: WebSockets and event streams. Watch a session after its save; one that was never saved is a
+   * `TypeError`. A session whose id is replaced has ended: its client comes back with the new token. In an outage nothing is known
+   * and `onEnd` waits. What `onEnd` throws is an unhandled rejection.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryStore, generateKey } from "mongostore";
+   *
+   * const store = createMemoryStore<{ userId: string }>({ keys: [generateKey()] });
+   * const request = new Request("https://shop.example/");
+   * const session = await store.get(request, "session");
+   * session.subject = "ann";
+   * await store.save(request, new Response(), session);
+   * const ended = new Promise((resolve) => store.watch(session, resolve));
+   * await store.revokeAll("ann");
+   * console.log(await ended); // ended
+   * ```
+   */
+  watch(
+    session: Session<V>,
+    onEnd: (end: SessionEnd) => void,
+    options: { readonly signal?: AbortSignal } = {},
+  ): StopWatching {
+    this.#call(); // a store that is closed watches nothing
+    const { snapshot, ended } = stateOf(session);
+    if (!snapshot) throw new TypeError("cannot watch a session that was never saved");
+    const { signal } = options;
+    let isOver = signal?.aborted ?? false;
+    const finish = (end: SessionEnd) => {
+      if (isOver) return;
+      stop();
+      onEnd(end);
+    };
+    let remove: (() => void) | undefined;
+    const stop = () => {
+      isOver = true;
+      remove?.();
+      signal?.removeEventListener("abort", stop);
+    };
+    if (!isOver) {
+      signal?.addEventListener("abort", stop);
+      if (ended) void Promise.resolve<SessionEnd>("ended").then(finish);
+      else remove = this.#watcher.add(snapshot, finish);
+    }
+    return Object.assign(stop, { [Symbol.dispose]: stop });
+  }
+
   /** The handle under which `list` shows this session; undefined until saved. */
   handleOf(session: Session<V>): string | undefined {
     return stateOf(session).snapshot?.key.text;
   }
 
   /**
-   * Refuses new work and waits for the saves under way, for at most `timeoutMS` (default: the store's). Rejects with
+   * Refuses new work, stops watching and waits for the saves under way, for at most `timeoutMS` (default: the store's). Rejects with
    * `StoreUnavailableError` that names the sessions it could not see saved.
    */
   async close(timeoutMS: number = this.#resolved.timeoutMS): Promise<void> {
+    this.#watcher.close();
     this.#closed = true;
     const { backend, clock } = this.#resolved;
     const call = { deadline: clock.monotonic() + seconds("timeoutMS", timeoutMS) };

@@ -33,7 +33,7 @@ const ORDER: readonly (readonly string[])[] = [
   ["lookup.ts"], // reads records
   ["repository.ts"], // writes records
   ["keeper.ts"], // keeps sessions and records in step
-  ["save-all.ts", "rekey.ts"],
+  ["save-all.ts", "rekey.ts", "watch.ts"],
   ["options.ts"], // resolves what the user chose into ports
   ["store.ts"],
   ["create.ts"],

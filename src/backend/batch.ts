@@ -65,7 +65,9 @@ export function batched(inner: Backend, options: BatchOptions = {}): Backend {
     send: (batch, call) => inner.write(batch, call),
     failed: (error) => ({ status: "failed", error }),
   });
+  const observe = inner.observe?.bind(inner);
   return {
+    ...(observe && { observe }),
     async load(keys, call) {
       return (await loads.run(keys, call)).map((loaded) => {
         if (loaded instanceof StoreUnavailableError) throw loaded;

@@ -3,6 +3,7 @@ import { StoreUnavailableError, type WriteCertainty } from "../errors.ts";
 import type {
   Backend,
   Call,
+  ChangeObserver,
   Loaded,
   Outcome,
   RecordKey,
@@ -21,11 +22,12 @@ import {
   withinDeadline,
   WriteSender,
 } from "./driver-call.ts";
+import { ChangeFeed } from "./mongodb-changes.ts";
 import { LIVING, MongodbWriter } from "./mongodb-write.ts";
 import { checkWrite, fromDocument, recordKey } from "./record.ts";
 import { ServerClock } from "./server-clock.ts";
 
-export type { DocumentCursor, SessionCollection } from "./collection.ts";
+export type { ChangeCursor, DocumentCursor, SessionCollection } from "./collection.ts";
 
 /** What the MongoDB backend may be told. */
 export interface MongodbBackendOptions {
@@ -82,6 +84,7 @@ class MongodbBackend implements Backend {
   readonly #sender: WriteSender;
   readonly #writer: MongodbWriter;
   readonly #underWay: Set<Promise<unknown>> = new Set();
+  readonly #feeds: Set<ChangeFeed> = new Set();
   #isClosed = false;
   #isRefreshing = false;
 
@@ -202,8 +205,21 @@ class MongodbBackend implements Backend {
     return now;
   }
 
+  observe(observer: ChangeObserver): () => void {
+    if (this.#isClosed) throw closed();
+    const feed = new ChangeFeed(this.#collection, this.#clock, observer);
+    this.#feeds.add(feed);
+    this.#underWay.add(feed.ended);
+    void feed.ended.finally(() => {
+      this.#feeds.delete(feed);
+      this.#underWay.delete(feed.ended);
+    });
+    return () => feed.stop();
+  }
+
   async close(call: Call): Promise<void> {
     this.#isClosed = true;
+    for (const feed of this.#feeds) feed.stop();
     try {
       await withinDeadline(this.#clock, call, () => Promise.allSettled(this.#underWay));
     } catch (error) {
