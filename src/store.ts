@@ -383,6 +383,7 @@ export class Store<V extends object = Record<string, unknown>>
     options: { readonly signal?: AbortSignal } = {},
   ): StopWatching {
     this.#call(); // a store that is closed watches nothing
+    if (session.store !== this) throw new TypeError("cannot watch the session of another store");
     const { snapshot, ended } = stateOf(session);
     if (!snapshot) throw new TypeError("cannot watch a session that was never saved");
     const { signal } = options;

@@ -138,10 +138,12 @@ for (const way of ["told of changes", "by looking"]) {
     });
 
     it("tells each of many, each once", async () => {
-      const store = await place().open(options, around);
-      const sessions = await Promise.all(
-        Array.from({ length: 600 }, () => signIn(store, new Browser(), "ann")),
-      );
+      const here = place();
+      const [writer, store] = [await here.open(), await here.open(options, around)];
+      const browsers = Array.from({ length: 600 }, () => new Browser());
+      await Promise.all(browsers.map((browser) => signIn(writer, browser, "ann")));
+      const sessions: Session[] = [];
+      for (const browser of browsers) sessions.push(await look(store, browser));
       const ends: SessionEnd[] = [];
       for (const session of sessions) {
         store.watch(session, (end) => ends.push(end));
@@ -179,11 +181,15 @@ for (const way of ["told of changes", "by looking"]) {
       assert.throws(() => store.watch(other, silent), { name: "StoreUnavailableError" });
     });
 
-    it("takes no session that was never saved", async () => {
+    it("takes no session that was never saved, and none of another store", async () => {
       const store = await place().open(options, around);
       const session = await look(store, new Browser());
-      assert.throws(() => store.watch(session, () => undefined), TypeError);
+      assert.throws(() => store.watch(session, () => undefined), /never saved/);
+      const other = await place().open(options, around);
+      const theirs = await signIn(other, new Browser());
+      assert.throws(() => store.watch(theirs, () => undefined), /another store/);
       await store.close();
+      await other.close();
     });
   });
 }
