@@ -104,7 +104,6 @@ export class Watcher {
         });
       });
     };
-    // Set before anything is heard: what is told at once may end the last session and stop it all.
     let unobserve = nothing;
     this.#stop = () => {
       isStopped = true;
@@ -113,7 +112,7 @@ export class Watcher {
     };
     tick();
     if (!backend.observe) return this.#tell("poll", "the backend tells of no changes");
-    const stop = backend.observe({
+    unobserve = backend.observe({
       changed: (key, isRemoved) => {
         if (isStopped || !this.#watched.has(key.text)) return;
         if (isRemoved) void this.#remove(key);
@@ -131,8 +130,6 @@ export class Watcher {
         this.#tell("poll", reason.message);
       },
     });
-    if (isStopped) stop();
-    else unobserve = stop;
   }
 
   /** Says in which way it works now, where that is another than before. */

@@ -141,7 +141,7 @@ export interface Backend {
   now(call: Call): number | Promise<number>;
   /**
    * Tells the observer of every change, whoever makes it, until the function it gives is called or the backend is closed.
-   * It begins lost, and goes on trying to be live. A backend that hears of no changes has no such method.
+   * It begins lost, goes on trying to be live, and calls nothing before this returns. A backend that hears of no changes has no such method.
    */
   observe?(observer: ChangeObserver): () => void;
   /** Waits for what is under way. Calls after it are refused. */

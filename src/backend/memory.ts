@@ -115,7 +115,9 @@ class MemoryBackend implements Backend {
   observe(observer: ChangeObserver): () => void {
     if (this.#closed) throw unavailable("the memory backend is closed");
     this.#observers.add(observer);
-    observer.live(false);
+    queueMicrotask(() => {
+      if (this.#observers.has(observer)) observer.live(false);
+    });
     return () => void this.#observers.delete(observer);
   }
 

@@ -28,7 +28,7 @@ const PIPELINE = [
 export class ChangeFeed {
   /** Settles when the feed was stopped and has let go of the database. Never rejects. */
   readonly ended: Promise<void>;
-  readonly #collection: SessionCollection;
+  readonly #collection: Pick<SessionCollection, "watch">;
   readonly #clock: Clock;
   readonly #observer: ChangeObserver;
   readonly #stop = new AbortController();
@@ -37,7 +37,11 @@ export class ChangeFeed {
   #failures = 0;
 
   /** Begins to follow. */
-  constructor(collection: SessionCollection, clock: Clock, observer: ChangeObserver) {
+  constructor(
+    collection: Pick<SessionCollection, "watch">,
+    clock: Clock,
+    observer: ChangeObserver,
+  ) {
     this.#collection = collection;
     this.#clock = clock;
     this.#observer = observer;
