@@ -1,5 +1,5 @@
 import type { Backend, Call, Expiry, Outcome, RecordKey, Write } from "./backend/backend.ts";
-import { recordKey, sameBytes } from "./backend/record.ts";
+import { recordKey, revAfter, sameBytes } from "./backend/record.ts";
 import type { Clock, RandomBytes } from "./clock.ts";
 import type { Awaitable, DataCodec } from "./codec/codec.ts";
 import { newSessionId, recordKeyBytes } from "./codec/id.ts";
@@ -56,6 +56,8 @@ type Place = Pick<Snapshot, "key" | "name" | "created">;
 const MAX_TRIES = 32;
 /** How many callers may wait for their turn on a record. */
 const MAX_WAITING = 10_000;
+/** For how long after a write its rev is remembered by the next one, in milliseconds. */
+const CLOSE_MS = 30_000;
 /** How long a replaced record that nobody may join stands if its removal fails. */
 const LEFTOVER_MS = 60_000;
 /** How long the removal of an unreachable record is tried. */
@@ -227,13 +229,14 @@ export class Repository {
       // Each try has an id of its own: a lost insert that lands late leaves a record to which no token leads.
       const id = newSessionId(now, this.#parts.random);
       const place = { key: this.keyOf(name, id), name, created };
-      const protection = await this.#protect(text, place);
+      const rev = this.#parts.random(8);
+      const data = await this.#protect(text, place);
       const outcome = await this.#try(
-        { kind: "insert", ...place, ...protection, modified: now, expiry, subject },
+        { kind: "insert", ...place, rev, data, modified: now, expiry, subject },
         call,
       );
       if (outcome.status === "done") {
-        return { id, snapshot: this.#snapshot(place, written, protection.rev, now, expiry) };
+        return { id, snapshot: this.#snapshot(place, written, rev, now, expiry) };
       }
       const error = failure(outcome);
       if (error.outcome === "unknown") {
@@ -267,21 +270,18 @@ export class Repository {
       }
       await this.#check(written.payload.values);
       const { key, created, rev: expected } = theirs;
-      const protection = await this.#protect(text, theirs);
+      const rev = await this.#revAfter(theirs, call);
+      const data = await this.#protect(text, theirs);
       const expiry = this.#expiry(created, idle);
-      const outcome = await this.#write({
-        kind: "update",
-        key,
-        expected,
-        ...protection,
-        expiry,
-        subject,
-      }, call);
+      const outcome = await this.#write(
+        { kind: "update", key, expected, rev, data, expiry, subject },
+        call,
+      );
       if (outcome === "gone") throw gone();
       if (outcome === "done") {
         if (theirs !== base) this.#parts.emit({ type: "merge", name: base.name, tries });
         const now = await this.#parts.backend.now(call);
-        return turn.latest = this.#snapshot(theirs, written, protection.rev, now, expiry);
+        return turn.latest = this.#snapshot(theirs, written, rev, now, expiry);
       }
       theirs = await this.#again(theirs, tries, call);
     }
@@ -329,16 +329,13 @@ export class Repository {
     const { grace } = this.#parts;
     const pointer = encodeSuccessor({ next: next.text, join: grace > 0 });
     const { key, rev: expected, created } = old;
-    const protection = await this.#protect(pointer, old);
+    const rev = await this.#revAfter(old, call);
+    const data = await this.#protect(pointer, old);
     const expiry = this.#expiry(created, grace || LEFTOVER_MS);
-    const outcome = await this.#write({
-      kind: "update",
-      key,
-      expected,
-      ...protection,
-      expiry,
-      subject: undefined,
-    }, call);
+    const outcome = await this.#write(
+      { kind: "update", key, expected, rev, data, expiry, subject: undefined },
+      call,
+    );
     if (outcome === "gone") throw gone();
     return outcome === "done";
   }
@@ -386,15 +383,21 @@ export class Repository {
     if (checking instanceof Promise) await checking;
   }
 
-  async #protect(
+  #protect(
     text: string,
     { name, key, created }: Place,
-  ): Promise<Pick<Write & { kind: "insert" }, "rev" | "data">> {
-    const { maxBytes, data, random } = this.#parts;
+  ): Awaitable<Uint8Array<ArrayBuffer> | string> {
+    const { maxBytes, data } = this.#parts;
     const bytes = utf8Length(text);
     if (bytes > maxBytes) throw new SessionTooLargeError(bytes, maxBytes);
-    const protecting = data.protect(text, { name, key: key.bytes, created });
-    return { rev: random(8), data: protecting instanceof Promise ? await protecting : protecting };
+    return data.protect(text, { name, key: key.bytes, created });
+  }
+
+  /** A new rev, which remembers the replaced one while writes follow one another closely. */
+  async #revAfter({ rev, modified }: Snapshot, call: Call): Promise<Snapshot["rev"]> {
+    const { random, backend } = this.#parts;
+    const isClose = await backend.now(call) - modified < CLOSE_MS;
+    return isClose ? revAfter(random(8), rev) : random(8);
   }
 
   #snapshot(

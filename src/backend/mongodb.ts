@@ -73,7 +73,7 @@ const FIELDS = {
   now: "$$NOW",
 };
 
-const STANDING = { rev: 1, prior: 1, expires: 1, now: "$$NOW" };
+const STANDING = { rev: 1, expires: 1, now: "$$NOW" };
 
 class MongodbBackend implements Backend {
   readonly #collection: SessionCollection;

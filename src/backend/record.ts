@@ -2,8 +2,10 @@ import type { RecordKey, StoredRecord, Write } from "./backend.ts";
 
 /** The length of a record's `_id`, in bytes. */
 const KEY_LENGTH = 20;
-/** The length of a record's `rev`, in bytes. */
+/** The length of a `rev` that remembers none before it, in bytes. */
 const REV_LENGTH = 8;
+/** How many revs a record remembers beside its own. */
+const REMEMBERED = 8;
 
 /**
  * A record as MongoDB keeps it. Bytes go in as `Uint8Array`, which the driver stores as Binary, and come
@@ -57,7 +59,7 @@ export function toDocument(write: Write & { kind: "insert" }): RecordDocument {
 export function fromDocument(document: object): StoredRecord | undefined {
   const { _id, name, data, rev, created, modified, expires, subject }: Unchecked = document;
   if (!(_id instanceof Uint8Array) || _id.length !== KEY_LENGTH) return undefined;
-  if (!(rev instanceof Uint8Array) || rev.length !== REV_LENGTH) return undefined;
+  if (!(rev instanceof Uint8Array) || !isRev(rev)) return undefined;
   if (typeof name !== "string") return undefined;
   if (!(data instanceof Uint8Array) && typeof data !== "string") return undefined;
   if (!isTime(created) || !isTime(modified) || !isTime(expires)) return undefined;
@@ -89,6 +91,30 @@ export function checkWrite(write: Write): void {
       throw new RangeError("created or modified is out of range");
     }
   }
+}
+
+/**
+ * The `rev` of a write that replaces another one: 8 bytes of its own, and behind them the last ones before it. A writer whose answer
+ * was lost, or whose batch fell short, finds its own among them although others have written since.
+ */
+export function revAfter(
+  own: Uint8Array<ArrayBuffer>,
+  replaced: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const before = replaced.subarray(0, REMEMBERED * REV_LENGTH);
+  const rev = new Uint8Array(REV_LENGTH + before.length);
+  rev.set(own);
+  rev.set(before, REV_LENGTH);
+  return rev;
+}
+
+/** Whether a record of this `rev` was written by the write of that one, just now or a moment ago. */
+export function remembers(rev: Uint8Array, written: Uint8Array): boolean {
+  const own = written.subarray(0, REV_LENGTH);
+  for (let at = 0; at < rev.length; at += REV_LENGTH) {
+    if (sameBytes(rev.subarray(at, at + REV_LENGTH), own)) return true;
+  }
+  return false;
 }
 
 /** Whether two byte strings are equal. Nothing secret is compared with it. */
@@ -143,6 +169,10 @@ function isTime(value: unknown): value is Date {
   return value instanceof Date && !isNaN(value.getTime());
 }
 
+function isRev({ length }: Uint8Array): boolean {
+  return length > 0 && length % REV_LENGTH === 0 && length <= (1 + REMEMBERED) * REV_LENGTH;
+}
+
 function checkRev(rev: Uint8Array): void {
-  if (rev.length !== REV_LENGTH) throw new RangeError(`a rev has ${REV_LENGTH} bytes`);
+  if (!isRev(rev)) throw new RangeError("a rev has 8 bytes, or a multiple of them up to 72");
 }
