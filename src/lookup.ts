@@ -40,11 +40,15 @@ export class Lookup {
   /** What stands at the key itself; under any name where none is given. */
   async read(name: string | undefined, key: RecordKey, call: Call): Promise<Found> {
     const [loaded] = await this.#backend.load([key], call);
-    return await this.judge(name, loaded);
+    return await this.judge(name, key, loaded);
   }
 
-  /** What it is that was loaded. */
-  async judge(name: string | undefined, loaded: Loaded | undefined): Promise<Found> {
+  /** What it is that was loaded from this key. */
+  async judge(
+    name: string | undefined,
+    key: RecordKey,
+    loaded: Loaded | undefined,
+  ): Promise<Found> {
     if (!loaded || loaded.status === "absent") return missing();
     if (loaded.status === "malformed" || loaded.record.name !== (name ?? loaded.record.name)) {
       return corrupt();
@@ -60,10 +64,22 @@ export class Lookup {
       return next ? { status: "moved", next, join: payload.join, rev: record.rev } : corrupt();
     }
     if (payload.subject !== record.subject) return corrupt();
-    const { data: _, ...stored } = record;
+    const { created, modified, expires, subject, rev } = record;
+    const { text, stale } = opened;
     return {
       status: "found",
-      snapshot: { ...stored, text: opened.text, stale: opened.stale },
+      // By name: spreading a record takes ten times as long.
+      snapshot: {
+        key,
+        name: record.name,
+        rev,
+        text,
+        created,
+        modified,
+        expires,
+        subject,
+        stale,
+      },
       payload,
     };
   }

@@ -1,5 +1,5 @@
 import type { Backend, Call, RecordKey, StoredRecord, Write } from "./backend/backend.ts";
-import { parseHandle } from "./backend/record.ts";
+import { parseHandle, revAfter } from "./backend/record.ts";
 import type { Clock, RandomBytes } from "./clock.ts";
 import type { DataCodec } from "./codec/codec.ts";
 
@@ -94,7 +94,7 @@ async function reseal(
     kind: "reseal",
     key,
     expected,
-    rev: random(8),
+    rev: revAfter(random(8), expected),
     data: await data.protect(opened.text, binding),
   };
 }

@@ -1,8 +1,9 @@
 import type { Backend, Call, Expiry, Outcome, RecordKey, Write } from "./backend/backend.ts";
-import { recordKey, sameBytes } from "./backend/record.ts";
+import { recordKey, revAfter, sameBytes } from "./backend/record.ts";
 import type { Clock, RandomBytes } from "./clock.ts";
 import type { Awaitable, DataCodec } from "./codec/codec.ts";
 import { newSessionId, recordKeyBytes } from "./codec/id.ts";
+import { chain } from "./codec/provider.ts";
 import { inTime } from "./deadline.ts";
 import { SessionConflictError, SessionTooLargeError, StoreUnavailableError } from "./errors.ts";
 import type { SessionEvent } from "./events.ts";
@@ -56,6 +57,8 @@ type Place = Pick<Snapshot, "key" | "name" | "created">;
 const MAX_TRIES = 32;
 /** How many callers may wait for their turn on a record. */
 const MAX_WAITING = 10_000;
+/** For how long after a write its rev is remembered by the next one, in milliseconds. */
+const CLOSE_MS = 30_000;
 /** How long a replaced record that nobody may join stands if its removal fails. */
 const LEFTOVER_MS = 60_000;
 /** How long the removal of an unreachable record is tried. */
@@ -217,7 +220,7 @@ export class Repository {
     idle: number,
     call: Call,
   ): Promise<Created> {
-    await this.#check(written.payload.values);
+    await this.#parts.check?.(written.payload.values);
     const now = Math.floor(await this.#parts.backend.now(call));
     const { text, subject } = written;
     const created = since ?? now;
@@ -227,13 +230,14 @@ export class Repository {
       // Each try has an id of its own: a lost insert that lands late leaves a record to which no token leads.
       const id = newSessionId(now, this.#parts.random);
       const place = { key: this.keyOf(name, id), name, created };
-      const protection = await this.#protect(text, place);
+      const rev = this.#parts.random(8);
+      const data = await this.#protect(text, place);
       const outcome = await this.#try(
-        { kind: "insert", ...place, ...protection, modified: now, expiry, subject },
+        { kind: "insert", ...place, rev, data, modified: now, expiry, subject },
         call,
       );
       if (outcome.status === "done") {
-        return { id, snapshot: this.#snapshot(place, written, protection.rev, now, expiry) };
+        return { id, snapshot: this.#snapshot(place, written, rev, now, expiry) };
       }
       const error = failure(outcome);
       if (error.outcome === "unknown") {
@@ -255,7 +259,8 @@ export class Repository {
   ): Promise<Snapshot> {
     let theirs = turn.latest ?? base;
     for (let tries = 1;; tries++) {
-      const written = await rebase(theirs);
+      const rebasing = rebase(theirs);
+      const written = rebasing instanceof Promise ? await rebasing : rebasing;
       const { text, subject } = written;
       if (text === theirs.text && subject === theirs.subject && !theirs.stale) {
         const standing = tries === 1 || slides
@@ -265,23 +270,24 @@ export class Repository {
         theirs = await this.#again(theirs, tries, call);
         continue;
       }
-      await this.#check(written.payload.values);
+      const checking = this.#parts.check?.(written.payload.values);
+      if (checking instanceof Promise) await checking;
       const { key, created, rev: expected } = theirs;
-      const protection = await this.#protect(text, theirs);
+      const making = this.#revAfter(theirs, call);
+      const rev = making instanceof Promise ? await making : making;
+      const protecting = this.#protect(text, theirs);
+      const data = protecting instanceof Promise ? await protecting : protecting;
       const expiry = this.#expiry(created, idle);
-      const outcome = await this.#write({
-        kind: "update",
-        key,
-        expected,
-        ...protection,
-        expiry,
-        subject,
-      }, call);
+      const outcome = await this.#write(
+        { kind: "update", key, expected, rev, data, expiry, subject },
+        call,
+      );
       if (outcome === "gone") throw gone();
       if (outcome === "done") {
         if (theirs !== base) this.#parts.emit({ type: "merge", name: base.name, tries });
-        const now = await this.#parts.backend.now(call);
-        return turn.latest = this.#snapshot(theirs, written, protection.rev, now, expiry);
+        const time = this.#parts.backend.now(call);
+        const now = time instanceof Promise ? await time : time;
+        return turn.latest = this.#snapshot(theirs, written, rev, now, expiry);
       }
       theirs = await this.#again(theirs, tries, call);
     }
@@ -329,16 +335,13 @@ export class Repository {
     const { grace } = this.#parts;
     const pointer = encodeSuccessor({ next: next.text, join: grace > 0 });
     const { key, rev: expected, created } = old;
-    const protection = await this.#protect(pointer, old);
+    const rev = await this.#revAfter(old, call);
+    const data = await this.#protect(pointer, old);
     const expiry = this.#expiry(created, grace || LEFTOVER_MS);
-    const outcome = await this.#write({
-      kind: "update",
-      key,
-      expected,
-      ...protection,
-      expiry,
-      subject: undefined,
-    }, call);
+    const outcome = await this.#write(
+      { kind: "update", key, expected, rev, data, expiry, subject: undefined },
+      call,
+    );
     if (outcome === "gone") throw gone();
     return outcome === "done";
   }
@@ -381,20 +384,24 @@ export class Repository {
     );
   }
 
-  async #check(values: object): Promise<void> {
-    const checking = this.#parts.check?.(values);
-    if (checking instanceof Promise) await checking;
-  }
-
-  async #protect(
+  #protect(
     text: string,
     { name, key, created }: Place,
-  ): Promise<Pick<Write & { kind: "insert" }, "rev" | "data">> {
-    const { maxBytes, data, random } = this.#parts;
-    const bytes = utf8Length(text);
+  ): Awaitable<Uint8Array<ArrayBuffer> | string> {
+    const { maxBytes, data } = this.#parts;
+    // A character takes at most three bytes for each unit of its length: only what comes near the bound is counted.
+    const bytes = text.length * 3 > maxBytes ? utf8Length(text) : 0;
     if (bytes > maxBytes) throw new SessionTooLargeError(bytes, maxBytes);
-    const protecting = data.protect(text, { name, key: key.bytes, created });
-    return { rev: random(8), data: protecting instanceof Promise ? await protecting : protecting };
+    return data.protect(text, { name, key: key.bytes, created });
+  }
+
+  /** A new rev, which remembers the replaced one while writes follow one another closely. */
+  #revAfter({ rev, modified }: Snapshot, call: Call): Awaitable<Snapshot["rev"]> {
+    const { random, backend } = this.#parts;
+    return chain(
+      backend.now(call),
+      (now) => now - modified < CLOSE_MS ? revAfter(random(8), rev) : random(8),
+    );
   }
 
   #snapshot(

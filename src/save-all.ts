@@ -1,3 +1,4 @@
+import { askedBy } from "./registry.ts";
 import { writable } from "./response.ts";
 import type { RequestLike } from "./transport/transport.ts";
 
@@ -5,22 +6,6 @@ import type { RequestLike } from "./transport/transport.ts";
 export interface Failure {
   readonly name: string;
   readonly error: unknown;
-}
-
-/** Saves the sessions that a request asked one store for. */
-export type Saver = (
-  request: RequestLike,
-  headers: Headers,
-  status: number | undefined,
-) => Promise<readonly Failure[]>;
-
-const savers = new WeakMap<object, Set<Saver>>();
-
-/** Notes that the request asked this store for a session. */
-export function register(request: RequestLike, saver: Saver): void {
-  const asked = savers.get(request);
-  if (asked) asked.add(saver);
-  else savers.set(request, new Set([saver]));
 }
 
 /**
@@ -61,8 +46,15 @@ export async function saveEach(
   headers: Headers,
   status: number | undefined,
 ): Promise<readonly Failure[]> {
-  const asked = [...savers.get(request) ?? []];
-  return (await Promise.all(asked.map((save) => save(request, headers, status)))).flat();
+  const saving = askedBy(request).map(async (asked) => {
+    try {
+      await asked.save(request, headers, status);
+      return [];
+    } catch (error) {
+      return [{ name: asked.name, error }];
+    }
+  });
+  return (await Promise.all(saving)).flat();
 }
 
 /** One error for all failures. */

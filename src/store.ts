@@ -3,7 +3,7 @@ import type { Backend, Call } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Authentic } from "./authenticate.ts";
-import { encodeBase64Url } from "./codec/base64url.ts";
+import { encodeBase64Url } from "./base64url.ts";
 import type { TokenCodec } from "./codec/codec.ts";
 import { inTime } from "./deadline.ts";
 import {
@@ -28,8 +28,7 @@ import type { RekeyOptions, RekeyProgress } from "./rekey.ts";
 import { Registry } from "./registry.ts";
 import { Repository } from "./repository.ts";
 import { writable } from "./response.ts";
-import { combine, register, saveEach } from "./save-all.ts";
-import type { Failure, Saver } from "./save-all.ts";
+import { combine, saveEach } from "./save-all.ts";
 import { validate } from "./schema.ts";
 import { Session, stateOf } from "./session.ts";
 import type { SessionState, SessionStore } from "./session.ts";
@@ -86,10 +85,10 @@ export class Store<V extends object = Record<string, unknown>>
   readonly #resolved: ResolvedOptions<V>;
   readonly #repository: Repository;
   readonly #keeper: Keeper;
-  readonly #registry = new Registry<Session<V>>();
   readonly #watcher: Watcher;
-  readonly #saver: Saver;
+  readonly #registry: Registry<Session<V>>;
   readonly #emit: (event: SessionEvent) => void;
+  readonly #flashId = (): string => encodeBase64Url(this.#resolved.random(6));
   #closed = false;
 
   /** Joins a backend with the transports and codecs that the options choose. Throws `WeakKeyError`, `RangeError` or `TypeError`. */
@@ -123,7 +122,9 @@ export class Store<V extends object = Record<string, unknown>>
       interval: resolved.watchIntervalMS,
       call: () => this.#call(),
     });
-    this.#saver = (request, headers, status) => this.#saveRegistered(request, headers, status);
+    this.#registry = new Registry((request, headers, status, session) =>
+      this.#save(request, headers, status, session)
+    );
   }
 
   /** Waits until the keys are derived and the backend has answered. Optional: the first request waits otherwise. */
@@ -137,9 +138,8 @@ export class Store<V extends object = Record<string, unknown>>
    * or nothing good, gets a new session (see `session.error`). Rejects with `TypeError` for an invalid name and with
    * `StoreUnavailableError` in an outage.
    */
-  async get(request: RequestLike, name: string = this.#resolved.name): Promise<Session<V>> {
-    register(request, this.#saver);
-    return await this.#registry.get(request, name, () => this.new(request, name));
+  get(request: RequestLike, name: string = this.#resolved.name): Promise<Session<V>> {
+    return this.#registry.get(request, name, () => this.new(request, name));
   }
 
   /** The same as `get`, decoded afresh and not registered. */
@@ -164,23 +164,21 @@ export class Store<V extends object = Record<string, unknown>>
     if (opened instanceof SessionError) return this.#reject(name, presented.channel, opened);
     const { clock } = this.#resolved;
     const started = clock.monotonic();
-    const found = await this.#repository.lookup.follow(
-      name,
-      this.#repository.keyOf(name, opened.id),
-      call,
-    );
-    this.#emit({
-      type: "load",
-      name,
-      found: found.status === "found",
-      ms: clock.monotonic() - started,
-    });
+    const key = this.#repository.keyOf(name, opened.id);
+    const found = await this.#repository.lookup.follow(name, key, call);
+    const ms = clock.monotonic() - started;
+    this.#emit({ type: "load", name, found: found.status === "found", ms });
     if (found.status === "missing") {
       const { error } = found;
       if (error.code === "CORRUPT_RECORD") return this.#reject(name, presented.channel, error);
       return this.#make(name, presented.channel, error);
     }
-    return await this.#revive(name, presented.channel, found, opened);
+    const joined = found.snapshot.key !== key;
+    const { schema } = this.#resolved;
+    const checked = schema && await validate(schema, found.payload.values);
+    if (checked instanceof SessionError) return this.#reject(name, presented.channel, checked);
+    const payload = checked ? { ...found.payload, values: checked } : found.payload;
+    return this.#revive(name, presented.channel, { ...found, payload }, opened, joined);
   }
 
   /**
@@ -489,24 +487,22 @@ export class Store<V extends object = Record<string, unknown>>
     return this.#session(name, payload, undefined, error, this.#state(channel));
   }
 
-  async #revive(
+  /** A request that was led here from a replaced id knows neither the new id nor its token, and learns neither. */
+  #revive(
     name: string,
     channel: Transport,
-    found: Found & { status: "found" },
+    { snapshot, payload }: Found & { status: "found" },
     { id, token, stale }: Authentic,
-  ): Promise<Session<V>> {
-    const { schema } = this.#resolved;
-    const { snapshot } = found;
-    let { payload } = found;
-    if (schema) {
-      const values = await validate(schema, payload.values);
-      if (values instanceof SessionError) return this.#reject(name, channel, values);
-      payload = { ...payload, values };
+    joined: boolean,
+  ): Session<V> {
+    const state = this.#state(channel);
+    state.snapshot = snapshot;
+    state.joined = joined;
+    if (!joined) {
+      state.id = id;
+      state.token = token;
+      state.staleToken = stale;
     }
-    // A request that was led here from a replaced id knows neither the new id nor its token, and learns neither.
-    const joined = snapshot.key.text !== this.#repository.keyOf(name, id).text;
-    const own = joined ? {} : { id, token, staleToken: stale };
-    const state = { ...this.#state(channel), snapshot, joined, ...own };
     return this.#session(name, payload, snapshot.subject, undefined, state);
   }
 
@@ -534,10 +530,18 @@ export class Store<V extends object = Record<string, unknown>>
     state: SessionState,
   ): Session<V> {
     const { values, flashes, meta, maxAge = this.options.maxAge } = payload;
-    const options = { ...this.options, maxAge };
-    const flashId = () => encodeBase64Url(this.#resolved.random(6));
-    const live = { values, flashes, meta, subject };
-    return new Session<V>({ name, store: this, options, ...live, error, state, flashId });
+    return new Session<V>({
+      name,
+      store: this,
+      options: { ...this.options, maxAge },
+      values,
+      flashes,
+      meta,
+      subject,
+      error,
+      state,
+      flashId: this.#flashId,
+    });
   }
 
   async #save(
@@ -574,22 +578,6 @@ export class Store<V extends object = Record<string, unknown>>
     if (effect === "token" && token) channel.write(headers, token, { ...answer, now });
     else channel.clear(headers, { ...answer, now });
     if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
-  }
-
-  async #saveRegistered(
-    request: RequestLike,
-    headers: Headers,
-    status: number | undefined,
-  ): Promise<readonly Failure[]> {
-    const saving = this.#registry.of(request).map(async ([name, loading]) => {
-      try {
-        await this.#save(request, headers, status, await loading);
-        return [];
-      } catch (error) {
-        return [{ name, error }];
-      }
-    });
-    return (await Promise.all(saving)).flat();
   }
 
   async #drain(call: Call): Promise<void> {

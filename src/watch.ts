@@ -196,7 +196,7 @@ export class Watcher {
         return;
       }
     }
-    const found = await this.#parts.lookup.judge(watched.name, loaded);
+    const found = await this.#parts.lookup.judge(watched.name, watched.key, loaded);
     if (found.status === "moved") return this.#end(watched, "replaced");
     if (found.status === "missing") return await this.#remove(watched.key);
     watched.rev = found.snapshot.rev;

@@ -9,19 +9,19 @@ const PORTS = ["transport/transport.ts", "codec/codec.ts", "backend/backend.ts"]
 /** What the core and the implementations share; it implements no port. */
 const SHARED = [
   "deadline.ts",
-  "codec/base64url.ts",
   "codec/bind.ts",
   "codec/id.ts",
   "codec/nodecrypto.ts",
   "codec/provider.ts",
   "codec/serializer.ts",
+  "codec/sha256.ts",
   "backend/record.ts",
   "transport/grammar.ts",
 ];
 
 /** From the bottom to the top: a file imports what stands in the rows before its own. */
 const ORDER: readonly (readonly string[])[] = [
-  ["errors.ts", "clock.ts", "url.ts"],
+  ["errors.ts", "clock.ts", "base64url.ts", "url.ts"],
   ["events.ts"],
   PORTS,
   SHARED,

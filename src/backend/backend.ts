@@ -15,7 +15,7 @@ export interface StoredRecord {
   readonly name: string;
   /** The protected values: bytes, or text where they are stored readable. */
   readonly data: Uint8Array<ArrayBuffer> | string;
-  /** 8 random bytes, new at every data write. */
+  /** 8 random bytes, new at every data write, and behind them those of the writes just before it. */
   readonly rev: Uint8Array<ArrayBuffer>;
   readonly created: number;
   readonly modified: number;

@@ -20,7 +20,7 @@ export interface SessionCollection {
     filter: object,
     update: object[],
     options?: object,
-  ): Promise<{ readonly matchedCount: number }>;
+  ): Promise<{ readonly modifiedCount: number }>;
   /** Deletes at most one document. */
   deleteOne(filter?: object, options?: object): Promise<{ readonly deletedCount: number }>;
   /** Deletes every document that matches. */
@@ -53,10 +53,10 @@ export interface ChangeCursor {
   close(): Promise<void>;
 }
 
-/** How many documents a bulk write met. */
+/** How many documents a bulk write changed. */
 interface BulkCounts {
-  /** Documents that its updates matched. */
-  readonly matchedCount: number;
+  /** Documents that its updates changed. */
+  readonly modifiedCount: number;
   /** Documents that it deleted. */
   readonly deletedCount: number;
 }

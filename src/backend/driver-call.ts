@@ -135,7 +135,7 @@ export function writeErrorsOf(error: unknown): Map<number, number> | undefined {
 }
 
 /** A count in a bulk write's error. */
-export function countOf(error: unknown, name: "matchedCount" | "deletedCount"): number {
+export function countOf(error: unknown, name: "modifiedCount" | "deletedCount"): number {
   const count = field(error, name);
   return typeof count === "number" ? count : 0;
 }

@@ -12,7 +12,7 @@ import type {
   StoredRecord,
   Write,
 } from "./backend.ts";
-import { checkWrite, sameBytes } from "./record.ts";
+import { checkWrite, remembers, sameBytes } from "./record.ts";
 
 /** What a memory backend may be told. */
 export interface MemoryBackendOptions {
@@ -142,7 +142,7 @@ class MemoryBackend implements Backend {
     const id = write.key.text;
     const record = this.#living(write.key, now);
     if (write.kind === "insert") {
-      if (record) return { status: sameBytes(record.rev, write.rev) ? "done" : "exists" };
+      if (record) return { status: remembers(record.rev, write.rev) ? "done" : "exists" };
       if (!this.#hasRoom(now)) {
         return { status: "failed", error: unavailable("the memory backend is full") };
       }
@@ -160,7 +160,7 @@ class MemoryBackend implements Backend {
     }
     if (!record) return { status: "gone" };
     if (!sameBytes(record.rev, write.expected)) {
-      const landed = write.kind !== "touch" && sameBytes(record.rev, write.rev);
+      const landed = write.kind !== "touch" && remembers(record.rev, write.rev);
       return { status: landed ? "done" : "conflict" };
     }
     if (write.kind === "reseal") {

@@ -10,7 +10,7 @@ import {
   writeErrorsOf,
   type WriteSender,
 } from "./driver-call.ts";
-import { sameBytes, toDocument } from "./record.ts";
+import { remembers, sameBytes, toDocument } from "./record.ts";
 
 /** The condition of a record that has not expired, by the database's clock. */
 export const LIVING: object = { $gt: ["$expires", "$$NOW"] };
@@ -18,7 +18,6 @@ export const LIVING: object = { $gt: ["$expires", "$$NOW"] };
 /** What stands at the key of a write. */
 interface Standing {
   readonly rev?: unknown;
-  readonly prior?: unknown;
   readonly expires?: unknown;
   readonly now?: unknown;
 }
@@ -78,7 +77,7 @@ export class MongodbWriter {
       const durable = await this.#lookUp(keysOf(rest), true, call).catch(() => NOTHING);
       for (const pending of rest) {
         const { write } = pending;
-        if ("rev" in write && hasRev(durable.get(write.key.text), write.rev)) {
+        if ("rev" in write && hasLanded(durable.get(write.key.text), write.rev)) {
           pending.outcome = { status: "done" };
         }
       }
@@ -136,7 +135,7 @@ export class MongodbWriter {
       }
     }
     const kind = open[0]?.write.kind;
-    const count = countOf(answer, kind === "remove" ? "deletedCount" : "matchedCount");
+    const count = countOf(answer, kind === "remove" ? "deletedCount" : "modifiedCount");
     if (kind !== "insert" && count < applied.length) unclear.push(...applied.splice(0));
     for (const pending of applied) pending.outcome = { status: "done" };
     if (unclear.length === 0) return failure;
@@ -155,14 +154,14 @@ export class MongodbWriter {
 const NO_ERRORS: ReadonlyMap<number, number> = new Map();
 const NOTHING: ReadonlyMap<string, Standing> = new Map();
 
-/** Gives outcomes to writes of which fewer than all matched. */
+/** Gives outcomes to writes of which fewer than all had an effect. */
 function judge(
   unclear: readonly Pending[],
   count: number,
   standing: ReadonlyMap<string, Standing>,
 ): void {
   const others: Pending[] = [];
-  let matched = 0;
+  let seen = 0;
   const vanished: Pending[] = [];
   for (const pending of unclear) {
     const { write } = pending;
@@ -174,17 +173,17 @@ function judge(
       else pending.outcome = pending.lost ? failed(pending, undefined) : { status: "exists" };
     } else if (write.kind !== "touch" && hasLanded(found, write.rev)) {
       pending.outcome = { status: "done" };
-      matched++;
+      seen++;
     } else if (!found || isExpired(found)) {
       vanished.push(pending);
     } else if (write.kind === "touch" && hasRev(found, write.expected) && count > 0) {
       pending.outcome = { status: "done" }; // a rev never comes back: it stood when the touch looked
-      matched++;
+      seen++;
     } else others.push(pending);
   }
-  // A write that matched and was followed by a removal looks gone, and one that was followed by more writes than the
+  // A write that landed and was followed by a removal looks gone, and one that was followed by more writes than the
   // record remembers looks like a conflict. The count tells whether there is any such.
-  const hidden = count - matched;
+  const hidden = count - seen;
   for (const pending of [...others, ...vanished]) {
     if (hidden <= 0 && !pending.lost) {
       pending.outcome = { status: vanished.includes(pending) ? "gone" : "conflict" };
@@ -199,38 +198,40 @@ function operationOf(write: Write): object {
   return { updateOne: { filter: filterOf(write), update: changeOf(write) } };
 }
 
-function filterOf(write: Exclude<Write, { kind: "insert" }>): object {
-  const { key, expected } = write;
-  if (write.kind !== "remove") return { _id: key.bytes, rev: expected, $expr: LIVING };
-  return expected ? { _id: key.bytes, rev: expected } : { _id: key.bytes };
-}
-
-function changeOf(write: Exclude<Write, { kind: "insert" | "remove" }>): object[] {
-  if (write.kind === "reseal") {
-    return [{ $set: { data: { $literal: write.data }, rev: write.rev, prior: PRIOR } }];
-  }
-  const expires = endOf(write.expiry);
-  if (write.kind === "touch") {
-    return [{ $set: { modified: "$$NOW", expires: { $max: ["$expires", expires] } } }];
-  }
-  const subject = write.subject === undefined ? "$$REMOVE" : { $literal: write.subject };
-  const data = { $literal: write.data };
-  return [{ $set: { data, rev: write.rev, prior: PRIOR, modified: "$$NOW", expires, subject } }];
-}
-
 /**
- * While writes follow one another closely the record remembers the revs before its own: a writer who looks for its write
- * finds it under those that came after. A record at rest remembers none.
+ * An update names the record and nothing else, which the server finds without a query plan: its conditions stand in the
+ * change. Measured, that takes half the time of the same conditions in the filter.
  */
-const PRIOR: object = {
-  $cond: [
-    { $gt: ["$modified", { $subtract: ["$$NOW", 30_000] }] },
-    {
-      $slice: [{ $concatArrays: [["$rev"], { $cond: [{ $isArray: "$prior" }, "$prior", []] }] }, 8],
-    },
-    "$$REMOVE",
-  ],
-};
+function filterOf({ kind, key, expected }: Exclude<Write, { kind: "insert" }>): object {
+  return kind === "remove" && expected ? { _id: key.bytes, rev: expected } : { _id: key.bytes };
+}
+
+/** Changes the record where it lives and its rev is the expected one, and leaves it as it is elsewhere. */
+function changeOf(write: Exclude<Write, { kind: "insert" | "remove" }>): object[] {
+  const isOurs = { $and: [{ $eq: ["$rev", write.expected] }, LIVING] };
+  return [{ $replaceWith: { $cond: [isOurs, changedBy(write), "$$ROOT"] } }];
+}
+
+function changedBy(write: Exclude<Write, { kind: "insert" | "remove" }>): object {
+  if (write.kind === "touch") {
+    // A second touch in one millisecond changes something, too: what changes nothing does not count.
+    const modified = {
+      $cond: [{ $eq: ["$modified", "$$NOW"] }, { $add: ["$$NOW", 1] }, "$$NOW"],
+    };
+    const expires = { $max: ["$expires", endOf(write.expiry)] };
+    return { $mergeObjects: ["$$ROOT", { modified, expires }] };
+  }
+  const { rev, data } = write;
+  const written = { data: typeof data === "string" ? { $literal: data } : data, rev };
+  if (write.kind === "reseal") return { $mergeObjects: ["$$ROOT", written] };
+  const times = { modified: "$$NOW", expires: endOf(write.expiry) };
+  if (write.subject !== undefined) {
+    const subject = { $literal: write.subject };
+    return { $mergeObjects: ["$$ROOT", { ...written, ...times, subject }] };
+  }
+  const input = { $mergeObjects: ["$$ROOT", { ...written, ...times }] };
+  return { $unsetField: { field: "subject", input } };
+}
 
 function endOf({ idle, until }: Expiry): object {
   return { $min: [{ $add: ["$$NOW", idle] }, new Date(until)] };
@@ -244,11 +245,9 @@ function hasRev(found: Standing | undefined, rev: Uint8Array): boolean {
   return found?.rev instanceof Uint8Array && sameBytes(found.rev, rev);
 }
 
-/** Whether the write stands there, or stood there a moment ago. */
+/** Whether the write stands there, or stood a moment ago. */
 function hasLanded(found: Standing | undefined, rev: Uint8Array): boolean {
-  if (hasRev(found, rev)) return true;
-  const prior: readonly unknown[] = Array.isArray(found?.prior) ? found.prior : [];
-  return prior.some((one) => one instanceof Uint8Array && sameBytes(one, rev));
+  return found?.rev instanceof Uint8Array && remembers(found.rev, rev);
 }
 
 function isExpired(found: Standing | undefined): boolean {

@@ -1,3 +1,4 @@
+import { encodeBase64Url } from "../base64url.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { StoreUnavailableError, type WriteCertainty } from "../errors.ts";
 import type {
@@ -24,7 +25,7 @@ import {
 } from "./driver-call.ts";
 import { ChangeFeed } from "./mongodb-changes.ts";
 import { LIVING, MongodbWriter } from "./mongodb-write.ts";
-import { checkWrite, fromDocument, recordKey } from "./record.ts";
+import { checkWrite, fromDocument } from "./record.ts";
 import { ServerClock } from "./server-clock.ts";
 
 export type { ChangeCursor, DocumentCursor, SessionCollection } from "./collection.ts";
@@ -75,7 +76,7 @@ const FIELDS = {
   now: "$$NOW",
 };
 
-const STANDING = { rev: 1, prior: 1, expires: 1, now: "$$NOW" };
+const STANDING = { rev: 1, expires: 1, now: "$$NOW" };
 
 class MongodbBackend implements Backend {
   readonly #collection: SessionCollection;
@@ -258,11 +259,13 @@ class MongodbBackend implements Backend {
       const batchSize = keys.length + 1; // one more than there are: the cursor ends with its first batch
       return this.#collection.find(filter, { ...options, batchSize, signal }).toArray();
     });
-    if (keys.length === 1) return new Map(documents.map((document) => [first.text, document]));
-    return new Map(documents.flatMap((document) => {
+    const found = new Map<string, Found>();
+    for (const document of documents) {
       const { _id } = document;
-      return _id instanceof Uint8Array ? [[recordKey(new Uint8Array(_id)).text, document]] : [];
-    }));
+      if (keys.length === 1) found.set(first.text, document);
+      else if (_id instanceof Uint8Array) found.set(encodeBase64Url(_id), document);
+    }
+    return found;
   }
 
   /** Runs a read, twice where it fails, and takes the time of the database from its answer. */

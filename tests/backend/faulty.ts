@@ -68,7 +68,11 @@ export class FaultyCollection implements SessionCollection {
       () => this.#inner.insertOne(document, options),
     );
   }
-  updateOne(filter: object, update: object[], options?: object): Promise<{ matchedCount: number }> {
+  updateOne(
+    filter: object,
+    update: object[],
+    options?: object,
+  ): Promise<{ modifiedCount: number }> {
     const run = () => this.#inner.updateOne(filter, update, options);
     return this.#run("write", "updateOne", 1, options, run);
   }
@@ -93,7 +97,7 @@ export class FaultyCollection implements SessionCollection {
   bulkWrite(
     operations: readonly object[],
     options?: object,
-  ): Promise<{ matchedCount: number; deletedCount: number }> {
+  ): Promise<{ modifiedCount: number; deletedCount: number }> {
     const run = () => this.#inner.bulkWrite(operations, options);
     return this.#run("write", "bulkWrite", operations.length, options, run);
   }

@@ -39,8 +39,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: "src/backend/mongodb-write.ts",
-        find: "{ _id: key.bytes, rev: expected, $expr: LIVING }",
-        replace: "{ _id: key.bytes, $expr: LIVING }",
+        find: '{ $and: [{ $eq: ["$rev", write.expected] }, LIVING] }',
+        replace: "LIVING",
       },
     ],
     says: /✗ (no lost update|increments add up|flashes): /,
@@ -88,8 +88,8 @@ export const MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: "src/backend/mongodb-write.ts",
-        find: "{ _id: key.bytes, rev: expected, $expr: LIVING }",
-        replace: "{ _id: key.bytes, rev: expected }",
+        find: '{ $and: [{ $eq: ["$rev", write.expected] }, LIVING] }',
+        replace: '{ $eq: ["$rev", write.expected] }',
       },
     ],
     says: /✗ no resurrection: .* has expired and takes a save/,

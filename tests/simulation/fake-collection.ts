@@ -297,7 +297,7 @@ export class FakeCollection implements SessionCollection {
     done: (applied: Applied) => void,
   ): void {
     const { term } = this.#server;
-    const counts: Counts = { matchedCount: 0, deletedCount: 0 };
+    const counts: Counts = { modifiedCount: 0, deletedCount: 0 };
     const errors: (readonly [number, number])[] = [];
     const isTorn = fault !== undefined && fault !== "partial" && name === "bulkWrite" &&
       this.#random.chance(0.3);

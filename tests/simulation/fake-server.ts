@@ -12,7 +12,7 @@ export interface Moment {
 
 /** What the operations of a command have met. */
 export interface Counts {
-  matchedCount: number;
+  modifiedCount: number;
   deletedCount: number;
 }
 
@@ -31,9 +31,6 @@ interface Change {
 }
 
 type Entry = readonly [key: string, document: Fields];
-
-/** What an expression gives that removes its field. */
-const REMOVED = Symbol("$$REMOVE");
 
 /**
  * The documents of a replica set, in memory. Understands the filters and pipelines that the backend sends and notes every
@@ -152,8 +149,10 @@ export class FakeServer {
     return (counts) => {
       const [found] = this.#matching(filter);
       if (found) {
-        counts.matchedCount++;
-        this.#put(found[0], this.#changed(found[1], update), "update");
+        const changed = this.#changed(found[1], update);
+        if (changed === found[1]) return undefined;
+        counts.modifiedCount++;
+        this.#put(found[0], changed, "update");
       } else if (isUpsert) {
         const entries = Object.entries(fieldsOf(filter)).filter(([name]) => !name.startsWith("$"));
         const fields = this.#changed(Object.fromEntries(entries), update);
@@ -279,7 +278,7 @@ export class FakeServer {
 
   #evaluate(expression: unknown, document: Fields): unknown {
     if (expression === "$$NOW") return new Date(this.time);
-    if (expression === "$$REMOVE") return REMOVED;
+    if (expression === "$$ROOT") return document;
     if (typeof expression === "string" && /^\$\w+$/.test(expression)) {
       return document[expression.slice(1)];
     }
@@ -292,6 +291,18 @@ export class FakeServer {
       const [condition, yes, no] = listOf(operand);
       return this.#evaluate(this.#evaluate(condition, document) === true ? yes : no, document);
     }
+    if (operator === "$mergeObjects") {
+      const [root, fields] = listOf(operand);
+      if (root !== "$$ROOT") this.note("a merge of other objects");
+      const entries = Object.entries(fieldsOf(fields))
+        .map(([field, one]) => [field, this.#evaluate(one, document)]);
+      return { ...document, ...Object.fromEntries(entries) };
+    }
+    if (operator === "$unsetField") {
+      const { field, input } = fieldsOf(operand);
+      const fields = Object.entries(fieldsOf(this.#evaluate(input, document)));
+      return Object.fromEntries(fields.filter(([name]) => name !== field));
+    }
     const values = listOf(Array.isArray(operand) ? operand : [operand])
       .map((one) => this.#evaluate(one, document));
     const value = rest.length === 0 ? apply(operator, values) : undefined;
@@ -300,15 +311,9 @@ export class FakeServer {
 
   #changed(document: Fields, update: unknown): Fields {
     const [stage, ...rest] = listOf(update);
-    const { $set, ...others } = fieldsOf(stage);
+    const { $replaceWith, ...others } = fieldsOf(stage);
     if (rest.length > 0 || Object.keys(others).length > 0) this.note("an unknown update");
-    const changed = new Map(Object.entries(document));
-    for (const [field, expression] of Object.entries(fieldsOf($set))) {
-      const value = this.#evaluate(expression, document);
-      if (value === REMOVED) changed.delete(field);
-      else changed.set(field, value);
-    }
-    return Object.fromEntries(changed);
+    return fieldsOf(this.#evaluate($replaceWith, document));
   }
 
   #projected(document: Fields, projection: unknown): object {
@@ -352,16 +357,14 @@ function short(text: string): string {
 /** What an operator makes of its operands; nothing where it is not known or they do not suit it. */
 function apply(operator: string, values: readonly unknown[]): unknown {
   const [first, second] = values;
-  if (operator === "$isArray") return Array.isArray(first);
-  if (operator === "$concatArrays") return values.flatMap(listOf);
-  if (operator === "$slice") return listOf(first).slice(0, timeOf(second));
+  if (operator === "$and") return values.every((value) => value === true);
+  if (operator === "$eq" && first instanceof Uint8Array) return textOf(first) === textOf(second);
   // What is missing is less than everything else, and the extremes pass over it.
   const times = values.map((value) => value === undefined ? -Infinity : timeOf(value));
   const [a = NaN, b = NaN] = times;
   if (times.length === 0 || times.some(Number.isNaN)) return undefined;
+  if (operator === "$eq") return a === b;
   if (operator === "$gt") return a > b;
-  if (operator === "$lt") return a < b;
-  if (operator === "$subtract") return a - b;
   if (operator === "$add") return new Date(a + b);
   const known = times.filter(Number.isFinite);
   if (operator === "$min") return new Date(Math.min(...known));
