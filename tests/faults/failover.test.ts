@@ -19,6 +19,7 @@ import {
   type Sample,
   table,
 } from "./measure.ts";
+import { Rejections } from "./rejections.ts";
 
 // The default of the library, and of MongoDB: users have these.
 const TIMEOUT_MS = 5_000;
@@ -49,8 +50,7 @@ interface Disturbance {
 describe(`failover (${LONG ? "long" : "short"})`, { timeout: 480_000 }, () => {
   const rows: string[][] = [];
   const keys = [generateKey()];
-  const rejections: unknown[] = [];
-  const onRejection = (reason: unknown) => void rejections.push(reason);
+  const rejections = new Rejections();
   const clients: MongoClient[] = [];
   const stores: Store<Marks>[] = [];
   let set: MongodSet;
@@ -62,7 +62,6 @@ describe(`failover (${LONG ? "long" : "short"})`, { timeout: 480_000 }, () => {
   let atFirst: Footprint;
 
   before(async () => {
-    process.on("unhandledRejection", onRejection);
     set = await MongodSet.create(3);
     lag = new LoopLag();
     // Two clients and stores, as two processes have them.
@@ -84,7 +83,7 @@ describe(`failover (${LONG ? "long" : "short"})`, { timeout: 480_000 }, () => {
     await Promise.all(stores.map((store) => store.close().catch(() => undefined)));
     await Promise.all(clients.map((client) => client.close()));
     await set?.dispose();
-    process.off("unhandledRejection", onRejection);
+    rejections.dispose();
     const titles = ["event", "saves", "errors", "unavailable ms", "last error at ms"];
     titles.push("p50/p99 before", "p50/p99 after", "worst overshoot ms (net)", "worst stall ms");
     titles.push("held after");
@@ -154,7 +153,7 @@ describe(`failover (${LONG ? "long" : "short"})`, { timeout: 480_000 }, () => {
     const grown = last.heap - atFirst.heap;
     console.log(`before: ${describeFootprint(atFirst)}; afterwards: ${describeFootprint(last)}`);
     assert.ok(grown < HEAP_BOUND, `${grown} bytes more`);
-    assert.deepEqual(rejections, []);
+    assert.deepEqual(rejections.seen, []);
   });
 
   /** Runs with traffic on the stores, until the last of it was answered. */

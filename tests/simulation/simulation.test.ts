@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { outputOf, type Ran } from "../support/output.ts";
 import { describeFailure, explore } from "./explore.ts";
 import { Random } from "./random.ts";
 import { Scheduler } from "./scheduler.ts";
@@ -118,17 +119,10 @@ describe("the simulation's scheduler", () => {
 });
 
 /** Runs the schedules of the first seeds in processes of their own. */
-function soak(runs: number): Promise<{ code: number | null; output: string }> {
+function soak(runs: number): Promise<Ran> {
   const script = fileURLToPath(new URL("../../scripts/soak.mjs", import.meta.url));
   const child = spawn(process.execPath, [script, `--runs=${runs}`], {
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => void (output += text));
-  }
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, output }));
-  });
+  return outputOf(child);
 }
