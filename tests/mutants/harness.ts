@@ -28,7 +28,7 @@ export interface Mutant {
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const COPIED = ["src", "tests", "scripts", "package.json", "tsconfig.json", "deno.json"];
 /** A mutant that runs in circles is stopped. */
-const TIMEOUT = 60_000;
+const TIMEOUT = 100_000;
 
 /** Runs a command on a copy of this project with these changes; the copy is gone afterwards. */
 export async function runOn(
