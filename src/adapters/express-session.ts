@@ -46,13 +46,22 @@ export interface ExpressStore {
   createSession(request: object, session: object): object;
 }
 
+/** What both libraries keep in a session beside the application's values. */
+export interface StoredSession {
+  /** The session's cookie, as JSON has it. */
+  cookie: {
+    /** The cookie's age in milliseconds; `null` where it ends with the browser. */
+    originalMaxAge: number | null;
+  };
+}
+
 /**
- * The store as express-session and @fastify/session call it. No method throws or gives a promise: a callback gets `null` or the
+ * The store as express-session and @fastify/session call it. `V` is what the application says its sessions hold. No method throws or gives a promise: a callback gets `null` or the
  * error, once. Without one, the outcome is not told.
  */
-export interface SidStore {
+export interface SidStore<V extends object = StoredSession> {
   /** Gives the session of an id; `null` where there is none. */
-  get(sid: string, callback: (error: unknown, session?: object | null) => void): void;
+  get(sid: string, callback: (error: unknown, session?: V | null) => void): void;
   /**
    * Stores a session. What it changed since it was loaded is merged into what other requests saved meanwhile. Where the
    * session has ended nothing is written, and that is no error: the option `onEvent` hears `gone`.
@@ -63,7 +72,7 @@ export interface SidStore {
   /** Moves the expiry to where the session's cookie has it. Where the session has ended nothing is written. */
   touch(sid: string, session: object, callback?: (error?: unknown) => void): void;
   /** Gives every session, as a list: ids are not stored. Reads and decrypts the whole collection. */
-  all(callback: (error: unknown, sessions?: object[] | null) => void): void;
+  all(callback: (error: unknown, sessions?: V[] | null) => void): void;
   /** Gives the number of sessions. Reads and decrypts the whole collection. */
   length(callback: (error: unknown, length?: number) => void): void;
   /** Removes every session. Reads the whole collection. */
@@ -99,7 +108,11 @@ export async function expressSessionStore<S extends ExpressStore>(
   const sessions = await openSessions(collection, options);
   const store: S = Reflect.construct(Store, []);
   const bases = new WeakMap<object, Snapshot>();
-  const methods = methodsOf(sessions, bases, (event, ...args) => store.emit(event, ...args));
+  const methods = methodsOf<StoredSession>(
+    sessions,
+    bases,
+    (event, ...args) => store.emit(event, ...args),
+  );
   const createSession = store.createSession.bind(store);
   return Object.assign(store, methods, {
     createSession(request: object, session: object): object {
@@ -133,10 +146,10 @@ export async function expressSessionStore<S extends ExpressStore>(
  * });
  * ```
  */
-export async function fastifySessionStore(
+export async function fastifySessionStore<V extends object = StoredSession>(
   collection: SessionCollection,
   options: SessionStoreOptions,
-): Promise<SidStore> {
+): Promise<SidStore<V>> {
   const sessions = await openSessions(collection, options);
   return methodsOf(sessions, new WeakMap(), undefined);
 }
@@ -184,11 +197,12 @@ async function openSessions(
 }
 
 /** The methods of a store. With `emit` it is express-session's; without, sessions carry their mark. */
-function methodsOf(
+function methodsOf<V extends object>(
   { sessions, call }: Opened,
   bases: WeakMap<object, Snapshot>,
   emit: ((event: string, ...args: unknown[]) => unknown) | undefined,
-): SidStore {
+): SidStore<V> {
+  const typed = (values: object): V => Object(values); // as it was stored
   const tell = emit ?? (() => undefined);
   const baseOf = (session: object): Snapshot | undefined => {
     const mark: unknown = emit ? undefined : Reflect.get(session, MARK);
@@ -206,7 +220,7 @@ function methodsOf(
           Reflect.set(values, MARK, mark);
         }
         bases.set(values, base);
-        callback(null, values);
+        callback(null, typed(values));
       });
     },
     set(sid, session, callback) {
@@ -235,7 +249,7 @@ function methodsOf(
       });
     },
     all(callback) {
-      answer(() => sessions.all(call), callback, (all) => callback(null, all));
+      answer(() => sessions.all(call), callback, (all) => callback(null, all.map(typed)));
     },
     length(callback) {
       answer(() => sessions.length(call), callback, (length) => callback(null, length));
