@@ -55,6 +55,11 @@ export class Lookup {
     }
     const { record, now } = loaded;
     if (now >= record.created + this.#lifetime) return missing();
+    return await this.understand(record);
+  }
+
+  /** What a living record holds. */
+  async understand(record: StoredRecord): Promise<Found> {
     const opening = this.#open(record);
     const opened = opening instanceof Promise ? await opening : opening;
     const payload = opened.ok ? decodePayload(opened.text) : undefined;

@@ -33,6 +33,7 @@ const ORDER: readonly (readonly string[])[] = [
   ["lookup.ts"], // reads records
   ["repository.ts"], // writes records
   ["keeper.ts"], // keeps sessions and records in step
+  ["sid-sessions.ts"], // keeps the sessions of express-session
   ["save-all.ts", "rekey.ts", "watch.ts"],
   ["options.ts"], // resolves what the user chose into ports
   ["store.ts"],
@@ -44,6 +45,7 @@ const IMPLEMENTATIONS = 4;
 
 /** Only these choose between implementations; everything else above them knows the ports. */
 const CHOOSERS = [
+  "adapters/express-session.ts",
   "legacy/gorilla.ts",
   "options.ts",
   "create.ts",
