@@ -1,3 +1,4 @@
+import { SessionGoneError } from "./errors.ts";
 import { writable } from "./response.ts";
 import type { RequestLike } from "./transport/transport.ts";
 
@@ -15,6 +16,7 @@ export type Saver = (
 ) => Promise<readonly Failure[]>;
 
 const savers = new WeakMap<object, Set<Saver>>();
+const answered = new WeakSet<object>();
 
 /** Notes that the request asked this store for a session. */
 export function register(request: RequestLike, saver: Saver): void {
@@ -55,8 +57,49 @@ export async function saveAll(
   return answer;
 }
 
+/** Whether the request has asked any store for a session. */
+export function hasAsked(request: RequestLike): boolean {
+  return savers.has(request);
+}
+
+/** Whether the request's response is leaving or has left, so that no session is saved any more. */
+export function isAnswered(request: RequestLike): boolean {
+  return answered.has(request);
+}
+
+/** Notes that the request's response leaves. */
+export function markAnswered(request: RequestLike): void {
+  answered.add(request);
+}
+
+/**
+ * Ends a request: saves its sessions onto the headers that are about to leave. For one that has ended meanwhile the client's
+ * token is cleared, which is no failure. Rejects with the failure, or with one `AggregateError` for several.
+ */
+export async function settle(
+  request: RequestLike,
+  headers: Headers,
+  status: number | undefined,
+): Promise<void> {
+  markAnswered(request);
+  const failures = await saveEach(request, headers, status);
+  const serious = failures.filter(({ error }) => !(error instanceof SessionGoneError));
+  if (serious.length === 0) return;
+  answered.delete(request); // another response will take this one's place
+  throw serious.length === 1 ? serious[0]?.error : combine(serious);
+}
+
+/** Ends a request with this response: the same one, or a copy where its headers are immutable. */
+export async function settleResponse(request: RequestLike, response: Response): Promise<Response> {
+  if (!hasAsked(request)) return response;
+  // An upgrade's response is the runtime's own and carries nothing; its sessions are saved all the same.
+  const answer = response.status === 101 ? undefined : writable(response);
+  await settle(request, answer?.headers ?? new Headers(), response.status);
+  return answer ?? response;
+}
+
 /** Saves every session of the request; gives the failures. */
-export async function saveEach(
+async function saveEach(
   request: RequestLike,
   headers: Headers,
   status: number | undefined,
@@ -66,7 +109,7 @@ export async function saveEach(
 }
 
 /** One error for all failures. */
-export function combine(failures: readonly Failure[]): AggregateError {
+function combine(failures: readonly Failure[]): AggregateError {
   const names = failures.map(({ name, error }) =>
     `${name} (${error instanceof Error ? error.name : typeof error})`
   );
