@@ -3,7 +3,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { SessionGoneError } from "#mongostore";
 import type { Session, Store } from "#mongostore";
-import { Counter, Outage } from "../support/backends.ts";
+import { Counter, Outage, slowWrites } from "../support/backends.ts";
 import { Browser } from "../support/browser.ts";
 import { memoryPlace } from "../support/stores.ts";
 
@@ -134,7 +134,7 @@ function suite(
   before(async () => {
     store = await memoryPlace().open<Values>(
       { cookie: { secure: false } }, // the loopback network speaks plain HTTP
-      (backend) => outage.around(counter.around(backend)),
+      (backend) => outage.around(counter.around(slowWrites(backend))),
     );
     serving = await listen({ store, saveOnError, handle });
   });
