@@ -4,7 +4,7 @@ import type { Store } from "../store.ts";
 import type { RequestLike, SessionOptions } from "../transport/transport.ts";
 
 /** The session's values as React Router shows them: a flash stands under a key of its own until it is read. */
-export type RouterValues<V, F> = Partial<
+export type RouterValues<V, F = V> = Partial<
   V & { [K in keyof F as `__flash_${K & string}__`]: F[K] }
 >;
 
