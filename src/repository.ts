@@ -98,7 +98,7 @@ export class Repository {
     idle: number,
     call: Call,
   ): Promise<Snapshot | undefined> {
-    await this.#check(written.payload.values);
+    await this.#parts.check?.(written.payload.values);
     const outcome = await this.#insertAt(name, key, written, idle, call);
     if (outcome.status === "exists") return undefined;
     if (outcome.status !== "done") throw failure(outcome);

@@ -11,6 +11,7 @@ const TIME_BYTES = 4;
 
 const digest = fastSha256();
 const bind = binder("mongostore/v1/id");
+const bindForeign = binder("mongostore/v1/sid");
 
 /**
  * Makes a session id from the time, in milliseconds since 1970, and a random source:
@@ -46,7 +47,7 @@ export function recordKeyBytes(
  *     SHA-256("mongostore/v1/sid" · 0x00 · length of name (2) · name · id in UTF-8), its first 20 bytes
  */
 export function foreignKeyBytes(name: string, id: string): Uint8Array<ArrayBuffer> {
-  const hash = digest(bind("mongostore/v1/sid", name, encoder.encode(id)));
+  const hash = digest(bindForeign(name, encoder.encode(id)));
   return new Uint8Array(hash.subarray(0, RECORD_KEY_BYTES));
 }
 
