@@ -1,4 +1,5 @@
 import type { Outcome, RecordKey, Write } from "./backend/backend.ts";
+import { batched } from "./backend/batch.ts";
 import { mongodbBackend } from "./backend/mongodb.ts";
 import type { SessionCollection } from "./backend/mongodb.ts";
 import { recordKey } from "./backend/record.ts";
@@ -24,7 +25,7 @@ export interface ImportedOptions {
   readonly maxAge?: number;
   /** The largest serialized session, in bytes. Default 262,144. */
   readonly maxBytes?: number;
-  /** How long one call of `add` may take, in milliseconds. Default 30,000. */
+  /** How long one call may take, in milliseconds. Default 30,000; the store's own `timeoutMS` ends a `load` before. */
   readonly timeoutMS?: number;
   /** The clock, for tests. */
   readonly clock?: Clock;
@@ -102,7 +103,8 @@ export function importedSessions(
   }
   const backend = mongodbBackend(collection, { clock });
   const data = sealedData(new Keyring(keys), { clock, random });
-  const lookup = new Lookup(backend, data, Infinity);
+  // Where many clients come back at once, their copies are found together.
+  const lookup = new Lookup(batched(backend, { clock }), data, Infinity);
 
   return {
     async add(sessions) {
@@ -110,15 +112,20 @@ export function importedSessions(
       const now = Math.floor(await backend.now(call));
 
       // 1. Leave out what stands there already, and what stands twice in the list.
-      const byKey = new Map(sessions.map((old) => [keyOf(from, old.id).text, old]));
-      const keysHere = [...byKey.values()].map(({ id }) => keyOf(from, id));
-      const loaded = keysHere.length > 0 ? await backend.load(keysHere, call) : [];
+      const byKey = new Map<string, OldSession>();
+      for (const old of sessions) {
+        const { text } = keyOf(from, old.id);
+        if (!byKey.has(text)) byKey.set(text, old);
+      }
+      const distinct = [...byKey.values()].map((old) => ({ old, key: keyOf(from, old.id) }));
+      const loaded = distinct.length > 0
+        ? await backend.load(distinct.map(({ key }) => key), call)
+        : [];
       const outcomes = new Map<OldSession, ImportOutcome>();
       const writes: Write[] = [];
       const written: OldSession[] = [];
-      for (const [i, key] of keysHere.entries()) {
-        const old = byKey.get(key.text);
-        if (!old || loaded[i]?.status !== "absent") continue;
+      for (const [i, { old, key }] of distinct.entries()) {
+        if (loaded[i]?.status !== "absent") continue;
 
         // 2. Protect the rest.
         const write = await insertOf(key, old.session, now);
@@ -135,7 +142,8 @@ export function importedSessions(
     },
 
     load: async (id, { signal }) => {
-      const found = await lookup.read(from, keyOf(from, id), { deadline: Infinity, signal });
+      const call = { deadline: clock.monotonic() + timeoutMS, signal };
+      const found = await lookup.read(from, keyOf(from, id), call);
       if (found.status === "found") {
         const { payload: { values }, snapshot: { subject, expires } } = found;
         return { values, subject, expires };

@@ -1,5 +1,4 @@
-import { Keyring } from "../index.ts";
-import { SessionError } from "../index.ts";
+import { Keyring, SessionError } from "../index.ts";
 import type { Answers, ServerAnswers } from "./answers.ts";
 
 /** What one check found. */
@@ -158,10 +157,21 @@ function clock({ clock: { ahead, error } }: ServerAnswers): Finding {
 const NEEDED = ["find", "insert", "update", "remove"] as const;
 const FOR_INDEXES = ["listIndexes", "createIndex"] as const;
 
-function privileges({ db, collection }: Answers, { actions: told }: ServerAnswers): Finding {
+function privileges(
+  { db, collection }: Answers,
+  { actions: told, foreign }: ServerAnswers,
+): Finding {
   const check = "privileges";
   if (told === "untold") return { check, level: "unknown", what: "the server does not tell" };
   const actions = told.is;
+  if (actions === undefined && foreign === "untold") {
+    return {
+      check,
+      level: "fault",
+      what: "the database lets nobody in without a name and a password",
+      mend: "put them into MONGODB_URI: mongodb://user:password@host/db?authSource=admin",
+    };
+  }
   if (actions === undefined) {
     return { check, level: "ok", what: "nobody has to sign in: fine on your own machine only" };
   }

@@ -2,7 +2,7 @@ import type { SessionInfo } from "../index.ts";
 import type { Command } from "./command.ts";
 import { COLLECTION, COLLECTION_HELP, KEYS_HELP } from "./command.ts";
 import { placeOf, withCollection } from "./connect.ts";
-import { DATA_HELP, openStore } from "./open-store.ts";
+import { DATA_HELP, storeOpener } from "./open-store.ts";
 import { printable, table } from "./table.ts";
 
 /** Lists the sessions of a user. */
@@ -32,9 +32,10 @@ Examples:
   operands: ["subject"],
   async run(args, terminal) {
     const [subject = ""] = args.operands;
+    const open = storeOpener(args, terminal);
     const limit = args.count("limit", 1_000);
     const sessions = await withCollection(placeOf(args, terminal), async (collection) => {
-      await using store = openStore(args, terminal, collection);
+      await using store = open(collection);
       return await store.list(subject, limit);
     });
     if (args.flag("json")) {

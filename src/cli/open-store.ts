@@ -5,17 +5,16 @@ import { keysOf } from "./secrets.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * The store of a collection, as its application would open it. It touches no index. Where no key was given it gets one that
- * opens nothing: subjects and times stand readable in the records.
+ * Opens the store of a collection, as its application would; no index is touched. What the call says is read at once, so that misuse
+ * shows before anything is asked. Where no key was given the store gets one that opens nothing: subjects and times stand readable in the
+ * records.
  */
-export function openStore(args: Arguments, terminal: Terminal, collection: Collection): Store {
-  const keys = keysOf(args, terminal);
-  return new Store({
-    backend: mongodbBackend(collection),
-    keys: keys.length > 0 ? keys : [generateKey()],
-    data: args.choice("data", ["sealed", "signed", "plain"]),
-    timeoutMS: Math.max(30_000, args.count("timeout", 0)),
-  });
+export function storeOpener(args: Arguments, terminal: Terminal): (of: Collection) => Store {
+  const given = keysOf(args, terminal);
+  const keys = given.length > 0 ? given : [generateKey()];
+  const data = args.choice("data", ["sealed", "signed", "plain"]);
+  const timeoutMS = Math.max(30_000, args.count("timeout", 0));
+  return (of) => new Store({ backend: mongodbBackend(of), keys, data, timeoutMS });
 }
 
 /** The help of the option that says how values are kept. */

@@ -2,7 +2,7 @@ import type { RekeyProgress } from "../index.ts";
 import type { Command } from "./command.ts";
 import { COLLECTION, COLLECTION_HELP, KEYS_HELP } from "./command.ts";
 import { placeOf, withCollection } from "./connect.ts";
-import { openStore } from "./open-store.ts";
+import { storeOpener } from "./open-store.ts";
 import { Progress } from "./progress.ts";
 import { requiredKeys } from "./secrets.ts";
 
@@ -35,6 +35,7 @@ Examples:
   operands: [],
   async run(args, terminal) {
     requiredKeys(args, terminal);
+    const open = storeOpener(args, terminal);
     const [after, rate] = [args.text("after"), args.count("rate", 0)];
     const batch = args.count("batch", 200);
     const { seen, resealed, unopened, overtaken, last } = await withCollection(
@@ -45,7 +46,7 @@ Examples:
           "looked at",
           await collection.estimatedDocumentCount(),
         );
-        await using store = openStore(args, terminal, collection);
+        await using store = open(collection);
         let reached: RekeyProgress | undefined;
         try {
           return await store.rekey({

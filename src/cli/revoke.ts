@@ -2,7 +2,7 @@ import { UsageError } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { COLLECTION, COLLECTION_HELP, KEYS_HELP } from "./command.ts";
 import { placeOf, withCollection } from "./connect.ts";
-import { DATA_HELP, openStore } from "./open-store.ts";
+import { DATA_HELP, storeOpener } from "./open-store.ts";
 
 /** Ends sessions of a user. */
 export const revoke: Command = {
@@ -41,8 +41,9 @@ Examples:
     if (except !== undefined && handle !== undefined) {
       throw new UsageError("--except goes with --all");
     }
+    const open = storeOpener(args, terminal);
     const revoked = await withCollection(placeOf(args, terminal), async (collection) => {
-      await using store = openStore(args, terminal, collection);
+      await using store = open(collection);
       if (handle !== undefined) return await store.revoke(handle, { subject }) ? 1 : 0;
       return await store.revokeAll(subject, except === undefined ? {} : { except });
     });
