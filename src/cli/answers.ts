@@ -11,7 +11,7 @@ export interface Answers {
 }
 
 /** Why there is no answer. */
-export interface Failure {
+interface Failure {
   readonly kind: "unreachable" | "refused";
   /** What the driver said, as it may be shown. */
   readonly message: string;

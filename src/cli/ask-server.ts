@@ -142,21 +142,23 @@ function actionsOn(collection: Collection, { authInfo }: Status): readonly strin
   return [...new Set(authenticatedUserPrivileges.filter(covers).flatMap(({ actions }) => actions))];
 }
 
+/** Whether a field has one of these types of BSON. */
+function is(field: string, ...types: readonly string[]): object {
+  return { $in: [{ $type: `$${field}` }, types] };
+}
+
 /** By their types, of the first documents in the order of `_id`, and of all whose `_id` is no binary: these the index finds at once. */
 async function foreignIn(
   collection: Collection,
 ): Promise<{ readonly count: number; readonly lookedAt: number }> {
-  const of = (field: string, ...types: readonly string[]) => ({
-    $in: [{ $type: `$${field}` }, types],
-  });
   const isRecord = {
     $and: [
-      of("name", "string"),
-      of("data", "binData", "string"),
-      of("rev", "binData"),
-      of("created", "date"),
-      of("modified", "date"),
-      of("expires", "date"),
+      is("name", "string"),
+      is("data", "binData", "string"),
+      is("rev", "binData"),
+      is("created", "date"),
+      is("modified", "date"),
+      is("expires", "date"),
     ],
   };
   const byId = await collection.countDocuments({ _id: { $not: { $type: "binData" } } }, {

@@ -2,7 +2,7 @@ import type { Arguments } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** 0: all is well. 1: something was found, or it failed. Misuse is 2, by a `UsageError`. */
-export type ExitCode = 0 | 1;
+type ExitCode = 0 | 1;
 
 /** A command of the command line. */
 export interface Command {

@@ -5,7 +5,7 @@ import { codecsFromPairs, gobString } from "../securecookie.ts";
 import type { CookieKey } from "../securecookie.ts";
 
 /** What a document of an older system holds. */
-export type Reading = OldSession | "ended" | { readonly reason: string };
+type Reading = OldSession | "ended" | { readonly reason: string };
 
 /** An older system whose documents are read one by one. */
 export interface Source {

@@ -94,12 +94,12 @@ async function count(collection: Collection): Promise<Group[]> {
   const isLive = { $gt: ["$expires", "$$NOW"] };
   const kind = { $cond: [isRecord, { $cond: [isLive, "live", "expired"] }, "other"] };
   const age = { $cond: [isRecord, { $subtract: ["$$NOW", "$created"] }, 0] };
-  const size = { $bsonSize: "$$ROOT" };
+  const bytes = { $bsonSize: "$$ROOT" };
   const name = { $cond: [isRecord, "$name", ""] };
   const group = {
-    _id: { kind, age: placeIn(AGES, age), size: placeIn(SIZES, size), name },
+    _id: { kind, age: placeIn(AGES, age), size: placeIn(SIZES, bytes), name },
     count: { $sum: 1 },
-    bytes: { $sum: size },
+    bytes: { $sum: bytes },
   };
   return await collection.aggregate<Group>([{ $group: group }], { allowDiskUse: true }).toArray();
 }

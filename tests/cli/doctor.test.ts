@@ -206,12 +206,12 @@ describe("the doctor, of a replica set", () => {
     const store = await createMongoStore(mixed, { keys });
     await store.close();
     await mixed.insertOne({ session: "{}", expires: new Date(Date.now() + 60_000) });
-    const [before] = await mixed.find().toArray();
+    const [foreign] = await mixed.find().toArray();
     const fault = theFault(await examine({ MONGODB_URI: uri() }, "--collection=mixed"));
     assert.equal(fault.check, "documents");
     assert.match(fault.what, /^1 of 1 /);
     assert.match(fault.mend ?? "", /collection of their own/);
-    assert.deepEqual(await mixed.find().toArray(), [before]);
+    assert.deepEqual(await mixed.find().toArray(), [foreign]);
   });
 
   it("makes no index and no collection", async () => {

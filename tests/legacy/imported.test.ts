@@ -56,8 +56,8 @@ describe("an imported session", () => {
     );
     const both = await Promise.all([imported.add(all), imported.add(all)]);
     for (const [i] of all.entries()) {
-      const statuses = both.map((outcomes) => outcomes[i]?.status).toSorted();
-      assert.deepEqual(statuses, ["added", "present"]);
+      const statuses = both.map((outcomes) => outcomes[i]?.status);
+      assert.deepEqual(new Set(statuses), new Set(["added", "present"]));
     }
     assert.equal(await collection.countDocuments(), 50);
   });
@@ -113,14 +113,14 @@ describe("an imported session", () => {
   it("is protected anew by rekey, and then opens without the older key", async () => {
     const collection = database.collection();
     const [older, newest] = [generateKey(), generateKey()];
-    const before = importedSessions(collection, { keys: [older], from: "redis" });
-    await before.add([{ id: "a", session: { values: { n: 1 } } }]);
+    const old = importedSessions(collection, { keys: [older], from: "redis" });
+    await old.add([{ id: "a", session: { values: { n: 1 } } }]);
     const store = await createMongoStore(collection, { keys: [newest, older] });
     assert.equal((await store.rekey()).resealed, 1);
     await store.close();
-    const after = importedSessions(collection, { keys: [newest], from: "redis" });
-    assert.deepEqual((await after.load("a", call))?.values, { n: 1 });
-    await assert.rejects(() => before.load("a", call), { code: "CORRUPT_RECORD" });
+    const present = importedSessions(collection, { keys: [newest], from: "redis" });
+    assert.deepEqual((await present.load("a", call))?.values, { n: 1 });
+    await assert.rejects(() => old.load("a", call), { code: "CORRUPT_RECORD" });
   });
 
   it("is listed and revoked by its subject", async () => {
