@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import type { Arguments } from "./arguments.ts";
 import { UsageError } from "./arguments.ts";
@@ -40,11 +41,13 @@ export function keyPairsOf(text: string): (string | Uint8Array | undefined)[] {
     const key = item.trim();
     if (key === "") return undefined;
     const [, encoding, digits = ""] = /^(base64|hex):(.*)$/.exec(key) ?? [];
-    if (encoding === "hex") return Uint8Array.from(Buffer.from(digits, "hex"));
-    if (encoding === "base64") return Uint8Array.from(Buffer.from(digits, "base64"));
-    return key;
+    if (encoding !== "base64" && encoding !== "hex") return key;
+    if (DIGITS[encoding].test(digits)) return Uint8Array.from(Buffer.from(digits, encoding));
+    throw new UsageError("a key does not follow what stands before it: base64: or hex:");
   });
 }
+
+const DIGITS = { base64: /^[A-Za-z0-9+/]+={0,2}$/, hex: /^([0-9A-Fa-f]{2})+$/ };
 
 /** The text of the file that an option names. */
 export function read(option: string, file: string): string {
@@ -57,7 +60,7 @@ export function read(option: string, file: string): string {
 
 /** Takes credentials of connection strings, and these secrets themselves, out of a text that is shown. */
 export function redact(text: string, secrets: readonly string[]): string {
-  let shown = text.replaceAll(/(mongodb(?:\+srv)?:\/\/)[^\s@/]*@/g, "$1***@");
+  let shown = text.replaceAll(/(mongodb(?:\+srv)?:\/\/)[^\s@]*@/g, "$1***@");
   for (const secret of secrets) {
     if (secret.length >= 4) shown = shown.replaceAll(secret, "***");
   }
@@ -66,9 +69,8 @@ export function redact(text: string, secrets: readonly string[]): string {
 
 /** The user's name and password in a connection string, as written there and as meant. */
 export function credentialsOf(uri: string): string[] {
-  const [, user = "", password = ""] =
-    /^mongodb(?:\+srv)?:\/\/([^:@/]*)(?::([^@/]*))?@/.exec(uri) ??
-      [];
+  const [, user = "", password = ""] = /^mongodb(?:\+srv)?:\/\/([^:@]*)(?::([^@]*))?@/.exec(uri) ??
+    [];
   return [password, decoded(password), ...(password === "" ? [] : [`${user}:${password}`])]
     .filter((text) => text !== "");
 }
