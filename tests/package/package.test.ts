@@ -62,6 +62,12 @@ describe("the packed package", () => {
     assert.deepEqual(others, []);
   });
 
+  it("brings the command line", () => {
+    const command = join(project, "node_modules", ".bin", "mongostore");
+    assert.match(succeed([command, "keygen"]), /^[\w-]{43}\n$/);
+    assert.match(succeed([command, "--help"]), /^mongostore: /);
+  });
+
   it("type-checks in a project that has the types of Node only", () => {
     typeCheck("node", {
       compilerOptions: { ...STRICT, lib: ["ES2023"], types: ["node"] },
