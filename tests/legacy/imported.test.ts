@@ -13,7 +13,7 @@ let database: Database;
 before(async () => {
   database = await openDatabase();
 });
-after(() => database.drop());
+after(() => database.close());
 
 /** An import into a new collection. */
 function fresh(): { collection: ReturnType<Database["collection"]>; imported: ImportedSessions } {
