@@ -1,8 +1,17 @@
 import { parseArgs } from "node:util";
-import type { Command } from "./command.ts";
 
 /** The command line was not understood, or something that it needs is not there. Exit code 2. */
 export class UsageError extends Error {}
+
+/** What a command takes. */
+export interface Accepted {
+  /** Its options that take text, without the dashes. */
+  readonly texts: readonly string[];
+  /** Its options that take nothing; `json` and `help` go without saying. */
+  readonly flags: readonly string[];
+  /** Names of what comes without dashes. */
+  readonly operands: readonly string[];
+}
 
 /** The options and operands of one call. */
 export class Arguments {
@@ -11,8 +20,8 @@ export class Arguments {
   readonly #values: Readonly<Record<string, unknown>>;
 
   /** Reads what follows the command's name. Throws `UsageError` for what the command does not take. */
-  constructor(argv: readonly string[], command: Pick<Command, "texts" | "flags" | "operands">) {
-    const { texts, flags, operands } = command;
+  constructor(argv: readonly string[], accepted: Accepted) {
+    const { texts, flags, operands } = accepted;
     const text = texts.map((name) => [name, { type: "string" as const }] as const);
     const flag = [...flags, "json", "help"].map((name) =>
       [name, { type: "boolean" as const }] as const
@@ -29,8 +38,7 @@ export class Arguments {
       throw new UsageError(firstSentence(error));
     }
     if (this.flag("help")) return;
-    const least = operands.filter((name) => !name.endsWith("?")).length;
-    if (this.operands.length < least) {
+    if (this.operands.length < operands.length) {
       throw new UsageError(`it needs ${operands.map((name) => `<${name}>`).join(" ")}`);
     }
     if (this.operands.length > operands.length) {

@@ -119,7 +119,7 @@ function role({ topology, members, isWritable }: ServerAnswers): Finding {
       check,
       level: "warning",
       what:
-        "a standalone server: when it is down, so are all sessions, and store.watch has to poll",
+        "a standalone server: when it is down, so are all sessions, and it has no change streams",
       mend: "run a replica set: start mongod with --replSet rs0 and call rs.initiate() once",
     };
   }

@@ -1,22 +1,16 @@
-import type { Arguments } from "./arguments.ts";
+import type { Accepted, Arguments } from "./arguments.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** 0: all is well. 1: something was found, or it failed. Misuse is 2, by a `UsageError`. */
 type ExitCode = 0 | 1;
 
 /** A command of the command line. */
-export interface Command {
+export interface Command extends Accepted {
   readonly name: string;
   /** One line for the list of commands. */
   readonly summary: string;
   /** What `--help` shows. */
   readonly help: string;
-  /** Its options that take text, without the dashes. */
-  readonly texts: readonly string[];
-  /** Its options that take nothing. */
-  readonly flags: readonly string[];
-  /** Names of its arguments; those that end with "?" may be left out. */
-  readonly operands: readonly string[];
   run(args: Arguments, terminal: Terminal): Promise<ExitCode>;
 }
 
