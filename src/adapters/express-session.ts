@@ -135,12 +135,13 @@ export async function expressSessionStore<S extends ExpressStore>(
  * import fastifyCookie from "@fastify/cookie";
  * import fastifySession from "@fastify/session";
  * import fastify from "fastify";
+ * import type { Session } from "fastify";
  *
  * const app = fastify();
  * app.register(fastifyCookie);
  * app.register(fastifySession, {
  *   secret: "a secret of at least thirty-two characters",
- *   store: await fastifySessionStore(db.collection("sessions"), {
+ *   store: await fastifySessionStore<Session>(db.collection("sessions"), {
  *     keys: [process.env["SESSION_KEY"] ?? generateKey()],
  *   }),
  * });
