@@ -28,6 +28,11 @@ export type SessionEvent =
   | { readonly type: "legacy"; readonly reader: string; readonly name: string }
   /** A presented token was not accepted. */
   | { readonly type: "reject"; readonly name: string; readonly reason: string }
+  /**
+   * Watched sessions are followed in another way than before: `stream`, by the changes that the database tells of, or `poll`,
+   * by looking at them every interval. `reason` says why there is no stream.
+   */
+  | { readonly type: "watch"; readonly mode: "stream" | "poll"; readonly reason?: string }
   /** A group of operations went to the database together. */
   | {
     readonly type: "batch";

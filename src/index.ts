@@ -1,6 +1,7 @@
 export type {
   Backend,
   Call,
+  ChangeObserver,
   Expiry,
   Loaded,
   Outcome,
@@ -60,6 +61,7 @@ export type { SchemaIssue, SchemaResult, StandardSchema } from "./schema.ts";
 export { Session } from "./session.ts";
 export { Store } from "./store.ts";
 export type { SessionGetter, SessionInfo } from "./store.ts";
+export type { SessionEnd, StopWatching } from "./watch.ts";
 export { bearerChallenge } from "./transport/challenge.ts";
 export { CookieToken } from "./transport/cookie.ts";
 export { firstOf } from "./transport/first-of.ts";

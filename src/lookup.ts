@@ -1,6 +1,7 @@
-import type { Backend, Call, RecordKey, StoredRecord } from "./backend/backend.ts";
+import type { Backend, Call, Loaded, RecordKey, StoredRecord } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
 import type { Awaitable, DataCodec, OpenedData } from "./codec/codec.ts";
+import { chain } from "./codec/provider.ts";
 import { CorruptRecordError, SessionGoneError } from "./errors.ts";
 import { decodePayload } from "./payload.ts";
 import type { Payload, Snapshot } from "./payload.ts";
@@ -40,19 +41,30 @@ export class Lookup {
   /** What stands at the key itself; under any name where none is given. */
   async read(name: string | undefined, key: RecordKey, call: Call): Promise<Found> {
     const [loaded] = await this.#backend.load([key], call);
+    return this.judge(name, key, loaded);
+  }
+
+  /** What it is that was loaded from this key. */
+  judge(
+    name: string | undefined,
+    key: RecordKey,
+    loaded: Loaded | undefined,
+  ): Awaitable<Found> {
     if (!loaded || loaded.status === "absent") return missing();
     if (loaded.status === "malformed" || loaded.record.name !== (name ?? loaded.record.name)) {
       return corrupt();
     }
     const { record, now } = loaded;
     if (now >= record.created + this.#lifetime) return missing();
-    return await this.understand(record);
+    return this.understand(record, key);
   }
 
   /** What a living record holds. */
-  async understand(record: StoredRecord): Promise<Found> {
-    const opening = this.#open(record);
-    const opened = opening instanceof Promise ? await opening : opening;
+  understand(record: StoredRecord, key: RecordKey = record.key): Awaitable<Found> {
+    return chain(this.#open(record), (opened) => this.#found(record, key, opened));
+  }
+
+  #found(record: StoredRecord, key: RecordKey, opened: OpenedData): Found {
     const payload = opened.ok ? decodePayload(opened.text) : undefined;
     if (!opened.ok || !payload) return corrupt();
     if ("next" in payload) {
@@ -60,10 +72,22 @@ export class Lookup {
       return next ? { status: "moved", next, join: payload.join, rev: record.rev } : corrupt();
     }
     if (payload.subject !== record.subject) return corrupt();
-    const { data: _, ...stored } = record;
+    const { created, modified, expires, subject, rev } = record;
+    const { text, stale } = opened;
     return {
       status: "found",
-      snapshot: { ...stored, text: opened.text, stale: opened.stale },
+      // By name: spreading a record takes ten times as long.
+      snapshot: {
+        key,
+        name: record.name,
+        rev,
+        text,
+        created,
+        modified,
+        expires,
+        subject,
+        stale,
+      },
       payload,
     };
   }

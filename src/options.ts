@@ -55,6 +55,11 @@ export interface StoreOptions<V extends object = Record<string, unknown>> {
   schema?: StandardSchema<V>;
   /** How long `get` and `save` may take, in milliseconds. Default 5,000. */
   timeoutMS?: number;
+  /**
+   * How often `store.watch` looks at the watched sessions where the database tells of no changes (a standalone server), in
+   * milliseconds, from 100 to 60,000. Default 1,000.
+   */
+  watchIntervalMS?: number;
   /** Readers of the sessions of older systems, asked in order where no token of ours was presented. Default none. */
   legacy?: readonly LegacyReader[];
   /** Receives what happens, without any secret. */
@@ -85,6 +90,7 @@ export interface ResolvedOptions<V extends object> {
   readonly merge: Merge | undefined;
   readonly schema: StandardSchema<V> | undefined;
   readonly timeoutMS: number;
+  readonly watchIntervalMS: number;
   readonly legacy: readonly LegacyReader[];
   readonly onEvent: EventHandler | undefined;
   readonly clock: Clock;
@@ -122,6 +128,7 @@ export function resolveOptions<V extends object>(
     merge: options.merge,
     schema: options.schema,
     timeoutMS: seconds("timeoutMS", options.timeoutMS ?? 5_000),
+    watchIntervalMS: watchInterval(options.watchIntervalMS ?? 1_000),
     legacy: options.legacy ?? [],
     onEvent: options.onEvent,
     clock,
@@ -155,6 +162,12 @@ export function seconds(option: string, value: number): number {
   return Number.isFinite(value) && value >= 0
     ? value
     : outOfRange(option, "a finite number, 0 or more");
+}
+
+function watchInterval(value: number): number {
+  return value >= 100 && value <= 60_000
+    ? value
+    : outOfRange("watchIntervalMS", "from 100 to 60,000");
 }
 
 function outOfRange(option: string, wanted: string): never {

@@ -3,6 +3,7 @@ import { recordKey, revAfter, sameBytes } from "./backend/record.ts";
 import type { Clock, RandomBytes } from "./clock.ts";
 import type { Awaitable, DataCodec } from "./codec/codec.ts";
 import { newSessionId, recordKeyBytes } from "./codec/id.ts";
+import { chain } from "./codec/provider.ts";
 import { inTime } from "./deadline.ts";
 import { SessionConflictError, SessionTooLargeError, StoreUnavailableError } from "./errors.ts";
 import type { SessionEvent } from "./events.ts";
@@ -97,7 +98,7 @@ export class Repository {
     idle: number,
     call: Call,
   ): Promise<Snapshot | undefined> {
-    await this.#check(written.payload.values);
+    await this.#parts.check?.(written.payload.values);
     const outcome = await this.#insertAt(name, key, written, idle, call);
     if (outcome.status === "exists") return undefined;
     if (outcome.status !== "done") throw failure(outcome);
@@ -261,7 +262,7 @@ export class Repository {
     idle: number,
     call: Call,
   ): Promise<Created> {
-    await this.#check(written.payload.values);
+    await this.#parts.check?.(written.payload.values);
     const now = Math.floor(await this.#parts.backend.now(call));
     const { text, subject } = written;
     const created = since ?? now;
@@ -322,7 +323,8 @@ export class Repository {
   ): Promise<Snapshot> {
     let theirs = turn.latest ?? base;
     for (let tries = 1;; tries++) {
-      const written = await rebase(theirs);
+      const rebasing = rebase(theirs);
+      const written = rebasing instanceof Promise ? await rebasing : rebasing;
       const { text, subject } = written;
       if (text === theirs.text && subject === theirs.subject && !theirs.stale) {
         const standing = tries === 1 || slides
@@ -332,10 +334,13 @@ export class Repository {
         theirs = await this.#again(theirs, tries, call);
         continue;
       }
-      await this.#check(written.payload.values);
+      const checking = this.#parts.check?.(written.payload.values);
+      if (checking instanceof Promise) await checking;
       const { key, created, rev: expected } = theirs;
-      const rev = await this.#revAfter(theirs, call);
-      const data = await this.#protect(text, theirs);
+      const making = this.#revAfter(theirs, call);
+      const rev = making instanceof Promise ? await making : making;
+      const protecting = this.#protect(text, theirs);
+      const data = protecting instanceof Promise ? await protecting : protecting;
       const expiry = this.#expiry(created, idle);
       const outcome = await this.#write(
         { kind: "update", key, expected, rev, data, expiry, subject },
@@ -344,7 +349,8 @@ export class Repository {
       if (outcome === "gone") throw gone();
       if (outcome === "done") {
         if (theirs !== base) this.#parts.emit({ type: "merge", name: base.name, tries });
-        const now = await this.#parts.backend.now(call);
+        const time = this.#parts.backend.now(call);
+        const now = time instanceof Promise ? await time : time;
         return turn.latest = this.#snapshot(theirs, written, rev, now, expiry);
       }
       theirs = await this.#again(theirs, tries, call);
@@ -452,26 +458,24 @@ export class Repository {
     );
   }
 
-  async #check(values: object): Promise<void> {
-    const checking = this.#parts.check?.(values);
-    if (checking instanceof Promise) await checking;
-  }
-
   #protect(
     text: string,
     { name, key, created }: Place,
   ): Awaitable<Uint8Array<ArrayBuffer> | string> {
     const { maxBytes, data } = this.#parts;
-    const bytes = utf8Length(text);
+    // A character takes at most three bytes for each unit of its length: only what comes near the bound is counted.
+    const bytes = text.length * 3 > maxBytes ? utf8Length(text) : 0;
     if (bytes > maxBytes) throw new SessionTooLargeError(bytes, maxBytes);
     return data.protect(text, { name, key: key.bytes, created });
   }
 
   /** A new rev, which remembers the replaced one while writes follow one another closely. */
-  async #revAfter({ rev, modified }: Snapshot, call: Call): Promise<Snapshot["rev"]> {
+  #revAfter({ rev, modified }: Snapshot, call: Call): Awaitable<Snapshot["rev"]> {
     const { random, backend } = this.#parts;
-    const isClose = await backend.now(call) - modified < CLOSE_MS;
-    return isClose ? revAfter(random(8), rev) : random(8);
+    return chain(
+      backend.now(call),
+      (now) => now - modified < CLOSE_MS ? revAfter(random(8), rev) : random(8),
+    );
   }
 
   #snapshot(

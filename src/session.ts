@@ -1,4 +1,4 @@
-import { encodeBase64Url } from "./codec/base64url.ts";
+import { encodeBase64Url } from "./base64url.ts";
 import type { SessionError } from "./errors.ts";
 import type { Draft, Flash, Payload, Snapshot } from "./payload.ts";
 import type { RequestLike, SessionOptions, Transport } from "./transport/transport.ts";

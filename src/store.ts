@@ -3,7 +3,7 @@ import type { Backend, Call } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
 import { authenticate } from "./authenticate.ts";
 import type { Authentic } from "./authenticate.ts";
-import { encodeBase64Url } from "./codec/base64url.ts";
+import { encodeBase64Url } from "./base64url.ts";
 import type { TokenCodec } from "./codec/codec.ts";
 import { inTime } from "./deadline.ts";
 import {
@@ -25,14 +25,15 @@ import type { ResolvedOptions, StoreOptions } from "./options.ts";
 import type { Payload } from "./payload.ts";
 import { rekey } from "./rekey.ts";
 import type { RekeyOptions, RekeyProgress } from "./rekey.ts";
-import { Registry } from "./registry.ts";
+import { isAnswered, Registry } from "./registry.ts";
 import { Repository } from "./repository.ts";
 import { writable } from "./response.ts";
-import { combine, register, saveEach } from "./save-all.ts";
-import type { Failure, Saver } from "./save-all.ts";
+import { settle, settleResponse } from "./save-all.ts";
 import { validate } from "./schema.ts";
 import { Session, stateOf } from "./session.ts";
 import type { SessionState, SessionStore } from "./session.ts";
+import { Watcher } from "./watch.ts";
+import type { SessionEnd, StopWatching } from "./watch.ts";
 import { isToken } from "./transport/grammar.ts";
 import type { Answer, RequestLike, SessionOptions, Transport } from "./transport/transport.ts";
 
@@ -84,9 +85,10 @@ export class Store<V extends object = Record<string, unknown>>
   readonly #resolved: ResolvedOptions<V>;
   readonly #repository: Repository;
   readonly #keeper: Keeper;
-  readonly #registry = new Registry<Session<V>>();
-  readonly #saver: Saver;
+  readonly #watcher: Watcher;
+  readonly #registry: Registry<Session<V>>;
   readonly #emit: (event: SessionEvent) => void;
+  readonly #flashId = (): string => encodeBase64Url(this.#resolved.random(6));
   #closed = false;
 
   /** Joins a backend with the transports and codecs that the options choose. Throws `WeakKeyError`, `RangeError` or `TypeError`. */
@@ -113,7 +115,16 @@ export class Store<V extends object = Record<string, unknown>>
       emit,
       idleOf,
     });
-    this.#saver = (request, headers, status) => this.#saveRegistered(request, headers, status);
+    this.#watcher = new Watcher({
+      ...resolved,
+      lookup: this.#repository.lookup,
+      emit,
+      interval: resolved.watchIntervalMS,
+      call: () => this.#call(),
+    });
+    this.#registry = new Registry((request, headers, status, session) =>
+      this.#save(request, headers, status, session)
+    );
   }
 
   /** Waits until the keys are derived and the backend has answered. Optional: the first request waits otherwise. */
@@ -127,9 +138,8 @@ export class Store<V extends object = Record<string, unknown>>
    * or nothing good, gets a new session (see `session.error`). Rejects with `TypeError` for an invalid name and with
    * `StoreUnavailableError` in an outage.
    */
-  async get(request: RequestLike, name: string = this.#resolved.name): Promise<Session<V>> {
-    register(request, this.#saver);
-    return await this.#registry.get(request, name, () => this.new(request, name));
+  get(request: RequestLike, name: string = this.#resolved.name): Promise<Session<V>> {
+    return this.#registry.get(request, name, () => this.new(request, name));
   }
 
   /** The same as `get`, decoded afresh and not registered. */
@@ -154,23 +164,21 @@ export class Store<V extends object = Record<string, unknown>>
     if (opened instanceof SessionError) return this.#reject(name, presented.channel, opened);
     const { clock } = this.#resolved;
     const started = clock.monotonic();
-    const found = await this.#repository.lookup.follow(
-      name,
-      this.#repository.keyOf(name, opened.id),
-      call,
-    );
-    this.#emit({
-      type: "load",
-      name,
-      found: found.status === "found",
-      ms: clock.monotonic() - started,
-    });
+    const key = this.#repository.keyOf(name, opened.id);
+    const found = await this.#repository.lookup.follow(name, key, call);
+    const ms = clock.monotonic() - started;
+    this.#emit({ type: "load", name, found: found.status === "found", ms });
     if (found.status === "missing") {
       const { error } = found;
       if (error.code === "CORRUPT_RECORD") return this.#reject(name, presented.channel, error);
       return this.#make(name, presented.channel, error);
     }
-    return await this.#revive(name, presented.channel, found, opened);
+    const joined = found.snapshot.key !== key;
+    const { schema } = this.#resolved;
+    const checked = schema && await validate(schema, found.payload.values);
+    if (checked instanceof SessionError) return this.#reject(name, presented.channel, checked);
+    const payload = checked ? { ...found.payload, values: checked } : found.payload;
+    return this.#revive(name, presented.channel, { ...found, payload }, opened, joined);
   }
 
   /**
@@ -246,27 +254,47 @@ export class Store<V extends object = Record<string, unknown>>
     handler: (request: Q, session: SessionGetter<V>, ...rest: A) => R | Promise<R>,
   ): (request: Q, ...rest: A) => Promise<R | Response> {
     return async (request, ...rest) => {
-      const crosses = isCrossOrigin(request, this.#resolved.trustedOrigins);
-      const getter = async (name?: string) => {
-        const session = await this.get(request, name);
-        const { channel, takenOver } = stateOf(session);
-        const carried = takenOver?.ambient ?? (!session.isNew && channel.ambient);
-        if (crosses && carried) throw crossOrigin();
-        return session;
-      };
       let response: R;
       try {
-        response = await handler(request, getter, ...rest);
+        response = await handler(request, this.getter(request), ...rest);
       } catch (error) {
         if (error instanceof CrossOriginError) return new Response(error.message, { status: 403 });
         throw error;
       }
-      // An upgrade's response is the runtime's own and carries nothing; its sessions are saved all the same.
-      const answer = response && response.status !== 101 ? writable(response) : undefined;
-      const failures = await saveEach(request, answer?.headers ?? new Headers(), response?.status);
-      const serious = failures.filter(({ error }) => !(error instanceof SessionGoneError));
-      if (serious.length > 0) throw serious.length === 1 ? serious[0]?.error : combine(serious);
-      return answer ?? response;
+      if (response) return await settleResponse(request, response);
+      await settle(request, new Headers(), undefined);
+      return response;
+    };
+  }
+
+  /**
+   * What `handle` gives its handler, for whoever adapts the store to a framework: gives the sessions of the request. Rejects as `get`
+   * does, with `CrossOriginError` for a session whose cookie a page of another origin made the browser send, and with
+   * `TypeError` once the response has left, when nothing would be saved any more.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryStore, generateKey, saveAll } from "mongostore";
+   *
+   * const store = createMemoryStore<{ visits: number }>({ keys: [generateKey()] });
+   * const request = new Request("https://shop.example/");
+   * const getSession = store.getter(request);
+   * (await getSession()).values.visits = 1;
+   * const response = await saveAll(request, new Response("hello"));
+   * console.log(response.headers.has("set-cookie")); // true
+   * ```
+   */
+  getter(request: RequestLike): SessionGetter<V> {
+    const crosses = isCrossOrigin(request, this.#resolved.trustedOrigins);
+    return async (name) => {
+      if (isAnswered(request)) {
+        throw new TypeError("no session can be asked for any more: the response has left");
+      }
+      const session = await this.get(request, name);
+      const { channel, takenOver } = stateOf(session);
+      const carried = takenOver?.ambient ?? (!session.isNew && channel.ambient);
+      if (crosses && carried) throw crossOrigin();
+      return session;
     };
   }
 
@@ -346,16 +374,68 @@ export class Store<V extends object = Record<string, unknown>>
     return await rekey({ ...this.#resolved, call: () => this.#call() }, options);
   }
 
+  /**
+   * Calls `onEnd` once when the session has ended, wherever that happened: within a second on a replica set, by a change stream that
+   * all watched sessions of the store share, else within `watchIntervalMS` or a little more (an event `watch` says which). For
+   * what outlives its request: WebSockets and event streams. Watch a session after its save; one that was never saved is a
+   * `TypeError`. A session whose id is replaced has ended: its client comes back with the new token. In an outage nothing is known
+   * and `onEnd` waits. What `onEnd` throws is an unhandled rejection.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryStore, generateKey } from "mongostore";
+   *
+   * const store = createMemoryStore<{ userId: string }>({ keys: [generateKey()] });
+   * const request = new Request("https://shop.example/");
+   * const session = await store.get(request, "session");
+   * session.subject = "ann";
+   * await store.save(request, new Response(), session);
+   * const ended = new Promise((resolve) => store.watch(session, resolve));
+   * await store.revokeAll("ann");
+   * console.log(await ended); // ended
+   * ```
+   */
+  watch(
+    session: Session<V>,
+    onEnd: (end: SessionEnd) => void,
+    options: { readonly signal?: AbortSignal } = {},
+  ): StopWatching {
+    this.#call(); // a store that is closed watches nothing
+    if (session.store !== this) throw new TypeError("cannot watch the session of another store");
+    const { snapshot, ended } = stateOf(session);
+    if (!snapshot) throw new TypeError("cannot watch a session that was never saved");
+    const { signal } = options;
+    let isOver = signal?.aborted ?? false;
+    const finish = (end: SessionEnd) => {
+      if (isOver) return;
+      stop();
+      onEnd(end);
+    };
+    let remove: (() => void) | undefined;
+    const stop = () => {
+      isOver = true;
+      remove?.();
+      signal?.removeEventListener("abort", stop);
+    };
+    if (!isOver) {
+      signal?.addEventListener("abort", stop);
+      if (ended) void Promise.resolve<SessionEnd>("ended").then(finish);
+      else remove = this.#watcher.add(snapshot, finish);
+    }
+    return Object.assign(stop, { [Symbol.dispose]: stop });
+  }
+
   /** The handle under which `list` shows this session; undefined until saved. */
   handleOf(session: Session<V>): string | undefined {
     return stateOf(session).snapshot?.key.text;
   }
 
   /**
-   * Refuses new work and waits for the saves under way, for at most `timeoutMS` (default: the store's). Rejects with
+   * Refuses new work, stops watching and waits for the saves under way, for at most `timeoutMS` (default: the store's). Rejects with
    * `StoreUnavailableError` that names the sessions it could not see saved.
    */
   async close(timeoutMS: number = this.#resolved.timeoutMS): Promise<void> {
+    this.#watcher.close();
     this.#closed = true;
     const { backend, clock } = this.#resolved;
     const call = { deadline: clock.monotonic() + seconds("timeoutMS", timeoutMS) };
@@ -427,24 +507,22 @@ export class Store<V extends object = Record<string, unknown>>
     return this.#session(name, payload, undefined, error, this.#state(channel));
   }
 
-  async #revive(
+  /** A request that was led here from a replaced id knows neither the new id nor its token, and learns neither. */
+  #revive(
     name: string,
     channel: Transport,
-    found: Found & { status: "found" },
+    { snapshot, payload }: Found & { status: "found" },
     { id, token, stale }: Authentic,
-  ): Promise<Session<V>> {
-    const { schema } = this.#resolved;
-    const { snapshot } = found;
-    let { payload } = found;
-    if (schema) {
-      const values = await validate(schema, payload.values);
-      if (values instanceof SessionError) return this.#reject(name, channel, values);
-      payload = { ...payload, values };
+    joined: boolean,
+  ): Session<V> {
+    const state = this.#state(channel);
+    state.snapshot = snapshot;
+    state.joined = joined;
+    if (!joined) {
+      state.id = id;
+      state.token = token;
+      state.staleToken = stale;
     }
-    // A request that was led here from a replaced id knows neither the new id nor its token, and learns neither.
-    const joined = snapshot.key.text !== this.#repository.keyOf(name, id).text;
-    const own = joined ? {} : { id, token, staleToken: stale };
-    const state = { ...this.#state(channel), snapshot, joined, ...own };
     return this.#session(name, payload, snapshot.subject, undefined, state);
   }
 
@@ -472,10 +550,18 @@ export class Store<V extends object = Record<string, unknown>>
     state: SessionState,
   ): Session<V> {
     const { values, flashes, meta, maxAge = this.options.maxAge } = payload;
-    const options = { ...this.options, maxAge };
-    const flashId = () => encodeBase64Url(this.#resolved.random(6));
-    const live = { values, flashes, meta, subject };
-    return new Session<V>({ name, store: this, options, ...live, error, state, flashId });
+    return new Session<V>({
+      name,
+      store: this,
+      options: { ...this.options, maxAge },
+      values,
+      flashes,
+      meta,
+      subject,
+      error,
+      state,
+      flashId: this.#flashId,
+    });
   }
 
   async #save(
@@ -512,22 +598,6 @@ export class Store<V extends object = Record<string, unknown>>
     if (effect === "token" && token) channel.write(headers, token, { ...answer, now });
     else channel.clear(headers, { ...answer, now });
     if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
-  }
-
-  async #saveRegistered(
-    request: RequestLike,
-    headers: Headers,
-    status: number | undefined,
-  ): Promise<readonly Failure[]> {
-    const saving = this.#registry.of(request).map(async ([name, loading]) => {
-      try {
-        await this.#save(request, headers, status, await loading);
-        return [];
-      } catch (error) {
-        return [{ name, error }];
-      }
-    });
-    return (await Promise.all(saving)).flat();
   }
 
   async #drain(call: Call): Promise<void> {

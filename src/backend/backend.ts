@@ -112,6 +112,16 @@ export interface Selection {
   readonly except?: readonly RecordKey[];
 }
 
+/** Hears of changes of records: soon after each, in no order, perhaps twice. */
+export interface ChangeObserver {
+  /** The data of the record at this key was replaced, or the record was removed. */
+  changed(key: RecordKey, isRemoved: boolean): void;
+  /** From now on every change is told. `isComplete`: none was missed since the last `live`. */
+  live(isComplete: boolean): void;
+  /** From now on changes are missed, until `live` is called: look at the records instead. */
+  lost(reason: StoreUnavailableError): void;
+}
+
 /**
  * Where records live. Absence is a value, never an error; an outage rejects with `StoreUnavailableError`
  * by the deadline, or stands in the outcome of the writes it touched.
@@ -129,6 +139,11 @@ export interface Backend {
   remove(selection: Selection, call: Call): Promise<number>;
   /** The backend's clock, in milliseconds since 1970, without asking it each time: as well as it is known. */
   now(call: Call): number | Promise<number>;
+  /**
+   * Tells the observer of every change, whoever makes it, until the function it gives is called or the backend is closed.
+   * It begins lost, goes on trying to be live, and calls nothing before this returns. A backend that hears of no changes has no such method.
+   */
+  observe?(observer: ChangeObserver): () => void;
   /** Waits for what is under way. Calls after it are refused. */
   close(call: Call): Promise<void>;
 }

@@ -65,16 +65,17 @@ export function batched(inner: Backend, options: BatchOptions = {}): Backend {
     send: (batch, call) => inner.write(batch, call),
     failed: (error) => ({ status: "failed", error }),
   });
+  const observe = inner.observe?.bind(inner);
   return {
-    async load(keys, call) {
-      return (await loads.run(keys, call)).map((loaded) => {
-        if (loaded instanceof StoreUnavailableError) throw loaded;
-        return loaded;
-      });
-    },
-    async write(batch, call) {
-      batch.forEach(checkWrite);
-      return await writes.run(batch, call);
+    ...(observe && { observe }),
+    load: (keys, call) => loads.run(keys, call).then((all) => all.map(orThrow)),
+    write(batch, call) {
+      try {
+        batch.forEach(checkWrite);
+      } catch (misuse) {
+        return Promise.reject(misuse);
+      }
+      return writes.run(batch, call);
     },
     list: (subject, limit, call) => inner.list(subject, limit, call),
     scan: (after, limit, call) => inner.scan(after, limit, call),
@@ -103,19 +104,26 @@ interface Entry<I, R> {
   readonly text: string;
   readonly bytes: number;
   readonly call: Call;
+  /** Listens to the call's signal. */
+  readonly abort: (() => void) | undefined;
   /** Under way: the backend has it. */
   sent: boolean;
   /** Answered: what comes later is ignored. */
   settled: boolean;
-  readonly settle: (result: R) => void;
+  readonly answer: (result: R) => void;
 }
 
 /** How many batches may be under way at once. */
 const UNDER_WAY = 2;
 /** From how many on what waits goes as two batches. */
 const WORTH_HALVING = 16;
-/** How often deadlines are looked at, in milliseconds: an operation is answered at most this long after its own. */
+/** How often deadlines are looked at, in milliseconds. */
 const SWEEP_MS = 50;
+/**
+ * How long after its deadline what the backend has may still be answered by the backend, in milliseconds: that one knows whether it was
+ * sent at all.
+ */
+const VERDICT_MS = 25;
 
 class Pipeline<I, R> {
   readonly #lane: Lane<I, R>;
@@ -126,8 +134,10 @@ class Pipeline<I, R> {
   readonly #maxQueueBytes: number;
   #queue: Entry<I, R>[] = [];
   #queueBytes = 0;
-  readonly #pending = new Set<Entry<I, R>>();
-  #underWay = 0;
+  /** The batches that the backend has. */
+  readonly #sent = new Set<readonly Entry<I, R>[]>();
+  /** How many operations have no answer yet. */
+  #pending = 0;
   /** The size of a batch under the present load: a second batch waits until it is worth its trip. */
   #typical = 1;
   #scheduled = false;
@@ -150,12 +160,12 @@ class Pipeline<I, R> {
       const results: R[] = [];
       let left = items.length;
       if (left === 0) resolve(results);
-      items.forEach((item, i) => {
+      for (const [i, item] of items.entries()) {
         this.#enter(item, call, (result) => {
           results[i] = result;
           if (--left === 0) resolve(results);
         });
-      });
+      }
       this.#schedule();
     });
   }
@@ -163,35 +173,44 @@ class Pipeline<I, R> {
   /** Refuses what comes later and waits for what is here. */
   close(): Promise<void> {
     this.#closed = true;
-    if (this.#pending.size === 0 && this.#underWay === 0) return Promise.resolve();
+    if (this.#isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  get #isIdle(): boolean {
+    return this.#pending === 0 && this.#sent.size === 0;
+  }
+
   #enter(item: I, call: Call, answer: (result: R) => void): void {
-    const { lane, bytes } = { lane: this.#lane, bytes: this.#lane.bytesOf(item) };
+    const { textOf, bytesOf, failed } = this.#lane;
+    const bytes = bytesOf(item);
     const refusal = this.#refuse(bytes, call);
-    if (refusal) return answer(lane.failed(refusal));
-    const abort = () => this.#expire(entry, "was aborted", call.signal?.reason);
+    if (refusal) return answer(failed(refusal));
+    const { signal } = call;
+    const abort = signal && (() => this.#expire(entry, "was aborted", signal.reason));
     const entry: Entry<I, R> = {
       item,
-      text: lane.textOf(item),
+      text: textOf(item),
       bytes,
       call,
+      abort,
       sent: false,
       settled: false,
-      settle: (result) => {
-        if (entry.settled) return;
-        entry.settled = true;
-        this.#pending.delete(entry);
-        call.signal?.removeEventListener("abort", abort);
-        answer(result);
-      },
+      answer,
     };
-    call.signal?.addEventListener("abort", abort);
-    this.#pending.add(entry);
+    if (abort) signal.addEventListener("abort", abort);
+    this.#pending++;
     this.#queue.push(entry);
     this.#queueBytes += bytes;
     this.#watch();
+  }
+
+  #settle(entry: Entry<I, R>, result: R): void {
+    if (entry.settled) return;
+    entry.settled = true;
+    this.#pending--;
+    if (entry.abort) entry.call.signal?.removeEventListener("abort", entry.abort);
+    entry.answer(result);
   }
 
   #refuse(bytes: number, { signal }: Call): StoreUnavailableError | undefined {
@@ -229,7 +248,7 @@ class Pipeline<I, R> {
   #flush(): void {
     while (this.#queue.length > 0 && this.#worthATrip()) {
       // Two batches of half the size keep this process and the database at work at the same time.
-      const halved = this.#underWay === 0 && this.#queue.length >= WORTH_HALVING;
+      const halved = this.#sent.size === 0 && this.#queue.length >= WORTH_HALVING;
       const batch = this.#take(halved ? Math.ceil(this.#queue.length / 2) : this.#maxBatch);
       if (batch.length === 0) return;
       void this.#send(batch);
@@ -237,17 +256,15 @@ class Pipeline<I, R> {
   }
 
   #worthATrip(): boolean {
-    if (this.#underWay === 0) return true;
-    return this.#underWay < UNDER_WAY && this.#queue.length >= this.#typical / 2;
+    if (this.#sent.size === 0) return true;
+    return this.#sent.size < UNDER_WAY && this.#queue.length >= this.#typical / 2;
   }
 
   /** The oldest of what waits, within the bounds of a batch; what may not share it keeps its place. */
   #take(most: number): Entry<I, R>[] {
-    const [batch, left, texts] = [
-      new Array<Entry<I, R>>(),
-      new Array<Entry<I, R>>(),
-      new Set<string>(),
-    ];
+    const batch: Entry<I, R>[] = [];
+    const left: Entry<I, R>[] = [];
+    const texts = new Set<string>();
     const now = this.#clock.monotonic();
     let bytes = 0;
     let full = false;
@@ -275,23 +292,24 @@ class Pipeline<I, R> {
   }
 
   async #send(batch: readonly Entry<I, R>[]): Promise<void> {
-    this.#underWay++;
+    this.#sent.add(batch);
     this.#typical = Math.max(batch.length, this.#typical * 0.9);
-    const distinct = new Map<string, I>();
+    const items: I[] = [];
+    const places = new Map<string, number>();
     let [deadline, bytes] = [0, 0];
     for (const entry of batch) {
       entry.sent = true;
-      distinct.set(entry.text, entry.item);
+      if (!places.has(entry.text)) places.set(entry.text, items.push(entry.item) - 1);
       deadline = Math.max(deadline, entry.call.deadline);
       bytes += entry.bytes;
     }
     const started = this.#clock.monotonic();
-    const results = await this.#ask([...distinct.values()], { deadline });
-    const answers = new Map([...distinct.keys()].map((text, i) => [text, results[i]] as const));
+    const results = await this.#ask(items, { deadline });
     for (const entry of batch) {
-      entry.settle(answers.get(entry.text) ?? this.#failed("got no answer from the backend"));
+      const result = results[places.get(entry.text) ?? -1];
+      this.#settle(entry, result ?? this.#failed("got no answer from the backend"));
     }
-    this.#underWay--;
+    this.#sent.delete(batch);
     const { operation, onBatch } = this.#lane;
     try {
       onBatch?.({ operation, size: batch.length, bytes, ms: this.#clock.monotonic() - started });
@@ -299,11 +317,7 @@ class Pipeline<I, R> {
       // An observer never changes what happens.
     }
     this.#flush();
-    if (this.#pending.size === 0 && this.#underWay === 0) {
-      for (const done of this.#idle.splice(0)) {
-        done();
-      }
-    }
+    if (this.#isIdle) { for (const done of this.#idle.splice(0)) done(); }
   }
 
   async #ask(items: readonly I[], call: Call): Promise<readonly R[]> {
@@ -326,15 +340,18 @@ class Pipeline<I, R> {
     this.#clock.after(SWEEP_MS, () => {
       this.#sweeping = false;
       const now = this.#clock.monotonic();
-      for (const entry of this.#pending) {
-        if (now >= entry.call.deadline) this.#expire(entry, "was not answered in time");
+      for (const batch of [this.#queue, ...this.#sent]) {
+        for (const entry of batch) {
+          const due = entry.call.deadline + (entry.sent ? VERDICT_MS : 0);
+          if (now >= due) this.#expire(entry, "was not answered in time");
+        }
       }
-      if (this.#pending.size > 0) this.#watch();
+      if (this.#pending > 0) this.#watch();
     });
   }
 
   #expire(entry: Entry<I, R>, what: string, cause?: unknown): void {
-    entry.settle(this.#failed(what, cause, entry.sent));
+    if (!entry.settled) this.#settle(entry, this.#failed(what, cause, entry.sent));
   }
 
   /** A read changes nothing; a write that was sent may have. */
@@ -343,6 +360,11 @@ class Pipeline<I, R> {
     const outcome = sent && operation === "write" ? "unknown" : "not-applied";
     return failed(new StoreUnavailableError(`the ${operation} ${what}`, { outcome, cause }));
   }
+}
+
+function orThrow(loaded: Loaded | StoreUnavailableError): Loaded {
+  if (loaded instanceof StoreUnavailableError) throw loaded;
+  return loaded;
 }
 
 function unsettled(): { message: string; outcome: "unknown" } {

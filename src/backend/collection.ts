@@ -27,6 +27,8 @@ export interface SessionCollection {
   deleteMany(filter?: object, options?: object): Promise<{ readonly deletedCount: number }>;
   /** Applies many writes in one command. */
   bulkWrite(operations: readonly object[], options?: object): Promise<BulkCounts>;
+  /** Opens a change stream. Without it changes are found by looking at the records. */
+  watch?(pipeline?: object[], options?: object): ChangeCursor;
   /** The indexes of the collection. */
   listIndexes(options?: object): DocumentCursor;
   /** Creates an index unless it stands already; gives its name. */
@@ -37,6 +39,18 @@ export interface SessionCollection {
 export interface DocumentCursor {
   /** Every document of the result. */
   toArray(): Promise<object[]>;
+}
+
+/** A change stream. */
+export interface ChangeCursor {
+  /** Where the stream can be resumed. */
+  readonly resumeToken: unknown;
+  /** Whether it has ended. */
+  readonly closed: boolean;
+  /** The next change, or null where none comes within `maxAwaitTimeMS`. Opens the stream at first. */
+  tryNext(): Promise<object | null>;
+  /** Ends the stream. */
+  close(): Promise<void>;
 }
 
 /** How many documents a bulk write changed. */

@@ -3,6 +3,7 @@ import { StoreUnavailableError } from "../errors.ts";
 import type {
   Backend,
   Call,
+  ChangeObserver,
   Expiry,
   Loaded,
   Outcome,
@@ -46,6 +47,7 @@ export function memoryBackend(options: MemoryBackendOptions = {}): Backend {
 
 class MemoryBackend implements Backend {
   readonly #records: Map<string, StoredRecord> = new Map();
+  readonly #observers: Set<ChangeObserver> = new Set();
   readonly #clock: Clock;
   readonly #maxRecords: number;
   #sweepAt: number;
@@ -101,7 +103,7 @@ class MemoryBackend implements Backend {
         record && !kept.has(record.key.text) &&
         (subject === undefined || record.subject === subject)
       );
-      for (const record of chosen) if (record) this.#records.delete(record.key.text);
+      for (const record of chosen) if (record) this.#delete(record.key);
       return chosen.length;
     });
   }
@@ -110,8 +112,18 @@ class MemoryBackend implements Backend {
     return this.#clock.now();
   }
 
+  observe(observer: ChangeObserver): () => void {
+    if (this.#closed) throw unavailable("the memory backend is closed");
+    this.#observers.add(observer);
+    queueMicrotask(() => {
+      if (this.#observers.has(observer)) observer.live(false);
+    });
+    return () => void this.#observers.delete(observer);
+  }
+
   close(): Promise<void> {
     this.#closed = true;
+    this.#observers.clear();
     return Promise.resolve();
   }
 
@@ -143,7 +155,7 @@ class MemoryBackend implements Backend {
       if (record && write.expected && !sameBytes(record.rev, write.expected)) {
         return { status: "conflict" };
       }
-      this.#records.delete(id);
+      this.#delete(write.key);
       return { status: "done" };
     }
     if (!record) return { status: "gone" };
@@ -153,6 +165,7 @@ class MemoryBackend implements Backend {
     }
     if (write.kind === "reseal") {
       this.#records.set(id, { ...record, data: write.data, rev: write.rev });
+      this.#tell(write.key, false);
       return { status: "done" };
     }
     const expires = end(now, write.expiry);
@@ -165,6 +178,7 @@ class MemoryBackend implements Backend {
     } else {
       const { data, rev, subject } = write;
       this.#records.set(id, { ...record, data, rev, subject, modified: now, expires });
+      this.#tell(write.key, false);
     }
     return { status: "done" };
   }
@@ -172,15 +186,23 @@ class MemoryBackend implements Backend {
   #living(key: RecordKey, now: number): StoredRecord | undefined {
     const record = this.#records.get(key.text);
     if (!record || record.expires > now) return record;
-    this.#records.delete(key.text);
+    this.#delete(key);
     return undefined;
+  }
+
+  #delete(key: RecordKey): void {
+    if (this.#records.delete(key.text)) this.#tell(key, true);
+  }
+
+  #tell(key: RecordKey, isRemoved: boolean): void {
+    for (const observer of this.#observers) observer.changed(key, isRemoved);
   }
 
   /** Sweeps when the records have doubled since the last sweep, so that an insert costs the same however many there are. */
   #hasRoom(now: number): boolean {
     if (this.#records.size < this.#sweepAt) return true;
-    for (const [id, record] of this.#records) {
-      if (record.expires <= now) this.#records.delete(id);
+    for (const { key, expires } of this.#records.values()) {
+      if (expires <= now) this.#delete(key);
     }
     this.#sweepAt = Math.min(this.#maxRecords, Math.max(1024, 2 * this.#records.size));
     return this.#records.size < this.#maxRecords;

@@ -1,8 +1,10 @@
+import { encodeBase64Url } from "../base64url.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import { StoreUnavailableError, type WriteCertainty } from "../errors.ts";
 import type {
   Backend,
   Call,
+  ChangeObserver,
   Loaded,
   Outcome,
   RecordKey,
@@ -21,11 +23,12 @@ import {
   withinDeadline,
   WriteSender,
 } from "./driver-call.ts";
+import { ChangeFeed } from "./mongodb-changes.ts";
 import { LIVING, MongodbWriter } from "./mongodb-write.ts";
-import { checkWrite, fromDocument, recordKey } from "./record.ts";
+import { checkWrite, fromDocument } from "./record.ts";
 import { ServerClock } from "./server-clock.ts";
 
-export type { DocumentCursor, SessionCollection } from "./collection.ts";
+export type { ChangeCursor, DocumentCursor, SessionCollection } from "./collection.ts";
 
 /** What the MongoDB backend may be told. */
 export interface MongodbBackendOptions {
@@ -82,6 +85,7 @@ class MongodbBackend implements Backend {
   readonly #sender: WriteSender;
   readonly #writer: MongodbWriter;
   readonly #underWay: Set<Promise<unknown>> = new Set();
+  readonly #feeds: Set<ChangeFeed> = new Set();
   #isClosed = false;
   #isRefreshing = false;
 
@@ -202,8 +206,21 @@ class MongodbBackend implements Backend {
     return now;
   }
 
+  observe(observer: ChangeObserver): () => void {
+    if (this.#isClosed) throw closed();
+    const feed = new ChangeFeed(this.#collection, this.#clock, observer);
+    this.#feeds.add(feed);
+    this.#underWay.add(feed.ended);
+    void feed.ended.finally(() => {
+      this.#feeds.delete(feed);
+      this.#underWay.delete(feed.ended);
+    });
+    return () => feed.stop();
+  }
+
   async close(call: Call): Promise<void> {
     this.#isClosed = true;
+    for (const feed of this.#feeds) feed.stop();
     try {
       await withinDeadline(this.#clock, call, () => Promise.allSettled(this.#underWay));
     } catch (error) {
@@ -242,11 +259,13 @@ class MongodbBackend implements Backend {
       const batchSize = keys.length + 1; // one more than there are: the cursor ends with its first batch
       return this.#collection.find(filter, { ...options, batchSize, signal }).toArray();
     });
-    if (keys.length === 1) return new Map(documents.map((document) => [first.text, document]));
-    return new Map(documents.flatMap((document) => {
+    const found = new Map<string, Found>();
+    for (const document of documents) {
       const { _id } = document;
-      return _id instanceof Uint8Array ? [[recordKey(new Uint8Array(_id)).text, document]] : [];
-    }));
+      if (keys.length === 1) found.set(first.text, document);
+      else if (_id instanceof Uint8Array) found.set(encodeBase64Url(_id), document);
+    }
+    return found;
   }
 
   /** Runs a read, twice where it fails, and takes the time of the database from its answer. */

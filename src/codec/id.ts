@@ -1,7 +1,6 @@
-import { sha256 } from "@oslojs/crypto/sha2";
 import type { RandomBytes } from "../clock.ts";
-import { bind } from "./bind.ts";
-import { nodeSha256 } from "./nodecrypto.ts";
+import { binder } from "./bind.ts";
+import { fastSha256 } from "./nodecrypto.ts";
 
 /** The length of a session id. */
 export const SESSION_ID_BYTES = 24;
@@ -10,7 +9,9 @@ export const RECORD_KEY_BYTES = 20;
 
 const TIME_BYTES = 4;
 
-const digest = nodeSha256() ?? sha256;
+const digest = fastSha256();
+const bind = binder("mongostore/v1/id");
+const bindForeign = binder("mongostore/v1/sid");
 
 /**
  * Makes a session id from the time, in milliseconds since 1970, and a random source:
@@ -35,7 +36,7 @@ export function recordKeyBytes(
 ): Uint8Array<ArrayBuffer> {
   const key = new Uint8Array(RECORD_KEY_BYTES);
   key.set(id.subarray(0, TIME_BYTES));
-  const hash = digest(bind("mongostore/v1/id", name, id));
+  const hash = digest(bind(name, id));
   key.set(hash.subarray(0, RECORD_KEY_BYTES - TIME_BYTES), TIME_BYTES);
   return key;
 }
@@ -46,7 +47,7 @@ export function recordKeyBytes(
  *     SHA-256("mongostore/v1/sid" · 0x00 · length of name (2) · name · id in UTF-8), its first 20 bytes
  */
 export function foreignKeyBytes(name: string, id: string): Uint8Array<ArrayBuffer> {
-  const hash = digest(bind("mongostore/v1/sid", name, encoder.encode(id)));
+  const hash = digest(bindForeign(name, encoder.encode(id)));
   return new Uint8Array(hash.subarray(0, RECORD_KEY_BYTES));
 }
 

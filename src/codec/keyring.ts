@@ -1,7 +1,7 @@
 import { constantTimeEqual } from "@oslojs/crypto/subtle";
 import { systemRandom } from "../clock.ts";
 import { WeakKeyError } from "../errors.ts";
-import { encodeBase64Url } from "./base64url.ts";
+import { encodeBase64Url } from "../base64url.ts";
 import type { Awaitable } from "./codec.ts";
 import type { Bytes, CryptoProvider, DerivedKeys } from "./provider.ts";
 import { nodeCrypto } from "./nodecrypto.ts";

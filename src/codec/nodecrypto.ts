@@ -1,4 +1,5 @@
 import { type Bytes, type CryptoProvider, INFO, type MacKey, type SealKey } from "./provider.ts";
+import { hmacBlocks, hmacSha256, sha256 } from "./sha256.ts";
 
 /** A key that its holder cannot read. */
 type SecretKey = object;
@@ -45,10 +46,13 @@ export function nodeCrypto(): CryptoProvider | undefined {
   return isNodeCrypto(module) ? provider(module) : undefined;
 }
 
-/** SHA-256 in one call of the same module; `undefined` where it has none. */
-export function nodeSha256(): ((message: Bytes) => Bytes) | undefined {
+/**
+ * The fastest SHA-256 of a short message on this runtime. Node and Bun have one in a single call. Deno's takes four times as
+ * long as plain code, and other runtimes have none that answers at once.
+ */
+export function fastSha256(): (message: Bytes) => Bytes {
   const module = find();
-  return hasHash(module) ? (message) => module.hash("sha256", message, "buffer") : undefined;
+  return hasHash(module) && !IS_DENO ? hashOf(module) : sha256;
 }
 
 function find(): unknown {
@@ -56,9 +60,25 @@ function find(): unknown {
   return host.process?.getBuiltinModule?.("node:crypto");
 }
 
-function hasHash(
-  module: unknown,
-): module is { hash(name: "sha256", message: Bytes, encoding: "buffer"): Bytes } {
+const IS_DENO: boolean = "Deno" in globalThis;
+const IS_BUN: boolean = "Bun" in globalThis;
+
+/** The one-call hash of `node:crypto`. */
+interface NodeHash {
+  hash(name: "sha256", message: Bytes, encoding: "latin1"): string;
+}
+
+/** Text of one character a byte comes in a third of the time that a Buffer takes. */
+function hashOf(node: NodeHash): (message: Bytes) => Bytes {
+  return (message) => {
+    const text = node.hash("sha256", message, "latin1");
+    const digest = new Uint8Array(32);
+    for (let i = 0; i < digest.length; i++) digest[i] = text.charCodeAt(i);
+    return digest;
+  };
+}
+
+function hasHash(module: unknown): module is NodeHash {
   return typeof module === "object" && module !== null &&
     typeof Reflect.get(module, "hash") === "function";
 }
@@ -88,20 +108,44 @@ function provider(node: NodeCrypto): CryptoProvider {
       const base = derived(root, NO_SALT, INFO.data);
       return {
         id: new DataView(hkdf(root, NO_SALT, INFO.keyId, 4).buffer).getUint32(0),
-        token: macKey(node, derived(root, NO_SALT, INFO.token)),
-        signedData: macKey(node, derived(root, NO_SALT, INFO.signedData)),
+        token: macKey(node, hkdf(root, NO_SALT, INFO.token, 32)),
+        signedData: macKey(node, hkdf(root, NO_SALT, INFO.signedData, 32)),
         sealedData: (salt) => sealKey(node, derived(base, salt, INFO.dataEpoch)),
       };
     },
   };
 }
 
-function macKey(node: NodeCrypto, key: SecretKey): MacKey {
-  const sign = (message: Bytes) => node.createHmac("sha256", key).update(message).digest();
+function macKey(node: NodeCrypto, key: Bytes): MacKey {
+  const sign = signer(node, key);
   return {
     sign,
     verify: (mac, message) => mac.length === 32 && node.timingSafeEqual(mac, sign(message)),
   };
+}
+
+/** The fastest HMAC-SHA-256 of a short message on this runtime; see docs/performance.md. */
+function signer(node: NodeCrypto, key: Bytes): (message: Bytes) => Bytes {
+  if (IS_DENO) return hmacSha256(key);
+  const secret = node.createSecretKey(key);
+  if (!hasHash(node) || IS_BUN) {
+    return (message) => node.createHmac("sha256", secret).update(message).digest();
+  }
+  // RFC 2104: H(K xor opad, H(K xor ipad, message)). Two calls of the one-call hash take a third of the time of a Hmac object.
+  const hash = hashOf(node);
+  const [inner, outer] = hmacBlocks(key, hash);
+  return (message) => hash(joined(outer, hash(joined(inner, message))));
+}
+
+/** Where short messages are joined: an array of more than 64 bytes takes longer to make than to hash. */
+const scratch = new Uint8Array(512);
+
+function joined(block: Bytes, message: Bytes): Bytes {
+  const length = block.length + message.length;
+  const all = length <= scratch.length ? scratch.subarray(0, length) : new Uint8Array(length);
+  all.set(block);
+  all.set(message, block.length);
+  return all;
 }
 
 function sealKey(node: NodeCrypto, key: SecretKey): SealKey {

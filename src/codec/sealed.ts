@@ -1,6 +1,6 @@
 import { type Clock, type RandomBytes, systemClock, systemRandom } from "../clock.ts";
-import { encodeBase64Url } from "./base64url.ts";
-import { bind, timeBytes } from "./bind.ts";
+import { encodeBase64Url } from "../base64url.ts";
+import { binder, timeBytes } from "./bind.ts";
 import type { Awaitable, DataBinding, DataCodec, OpenedData } from "./codec.ts";
 import type { Keyring } from "./keyring.ts";
 import { type Bytes, chain, type DerivedKeys, type SealKey } from "./provider.ts";
@@ -10,7 +10,7 @@ import { type Bytes, chain, type DerivedKeys, type SealKey } from "./provider.ts
 // The AAD is "mongostore/v1/data" · 0x00 · length of name (2) · name · _id (20) · created, ms (8).
 // The key of an epoch is HKDF-SHA-256 of the base key, with the epoch salt and the info "mongostore/v1/data-epoch".
 const VERSION = 1;
-const LABEL = "mongostore/v1/data";
+const bind = binder("mongostore/v1/data");
 const SALT_AT = 5;
 const NONCE_AT = 21;
 const CIPHERTEXT_AT = 33;
@@ -52,7 +52,8 @@ export function sealedData(keyring: Keyring, options: SealedDataOptions = {}): D
 /** A span of time in which this process seals under one key of its own. */
 interface Epoch {
   readonly key: DerivedKeys;
-  readonly salt: Bytes;
+  /** What its data begins with: the version, the key id and the salt. */
+  readonly head: Bytes;
   readonly sealKey: Awaitable<SealKey>;
   readonly ends: number;
   messages: number;
@@ -68,6 +69,8 @@ class SealedData implements DataCodec {
   #epoch: Epoch | undefined;
   /** The keys of epochs that opened something, the least recently used first. */
   readonly #proven = new Map<string, SealKey>();
+  /** The last used of them. */
+  #last: { readonly name: string; readonly sealKey: SealKey } | undefined;
   /** The keys of epochs that have opened nothing yet, while something tries. */
   readonly #unproven = new Map<string, Awaitable<SealKey>>();
 
@@ -88,16 +91,12 @@ class SealedData implements DataCodec {
       const epoch = this.#currentEpoch();
       return chain(epoch.sealKey, (sealKey) => {
         // 2. The version, the key, the salt and a new nonce.
-        const plaintext = encoder.encode(text);
-        const data = new Uint8Array(CIPHERTEXT_AT + plaintext.length + TAG_BYTES);
-        const view = new DataView(data.buffer);
-        view.setUint8(0, VERSION);
-        view.setUint32(1, epoch.key.id);
-        data.set(epoch.salt, SALT_AT);
         const nonce = this.#random(CIPHERTEXT_AT - NONCE_AT);
-        data.set(nonce, NONCE_AT);
         // 3. The ciphertext and the tag.
-        return chain(sealKey.seal(nonce, aad, plaintext), (sealed) => {
+        return chain(sealKey.seal(nonce, aad, encoder.encode(text)), (sealed) => {
+          const data = new Uint8Array(CIPHERTEXT_AT + sealed.length);
+          data.set(epoch.head);
+          data.set(nonce, NONCE_AT);
           data.set(sealed, CIPHERTEXT_AT);
           return data;
         });
@@ -112,9 +111,8 @@ class SealedData implements DataCodec {
     }
     return chain(this.#keyring.derive(), () => {
       // 2. The version, the key, the salt and the nonce.
-      const view = new DataView(data.buffer, data.byteOffset);
-      const key = this.#keyring.byId(view.getUint32(1));
-      if (view.getUint8(0) !== VERSION || !key) return UNOPENED;
+      const key = this.#keyring.byId(new DataView(data.buffer, data.byteOffset).getUint32(1));
+      if (data[0] !== VERSION || !key) return UNOPENED;
       const nonce = data.subarray(NONCE_AT, CIPHERTEXT_AT);
       // 1. The key of the writer's epoch.
       const name = encodeBase64Url(data.subarray(1, NONCE_AT));
@@ -140,8 +138,12 @@ class SealedData implements DataCodec {
       !epoch || epoch.key !== key || epoch.messages >= this.#epochMessages || now >= epoch.ends
     ) {
       const salt = this.#random(NONCE_AT - SALT_AT);
+      const head = new Uint8Array(NONCE_AT);
+      new DataView(head.buffer).setUint32(1, key.id);
+      head[0] = VERSION;
+      head.set(salt, SALT_AT);
       const ends = now + this.#epochMs;
-      epoch = { key, salt, sealKey: key.sealedData(salt), ends, messages: 0 };
+      epoch = { key, head, sealKey: key.sealedData(salt), ends, messages: 0 };
       this.#epoch = epoch;
     }
     epoch.messages++;
@@ -150,6 +152,7 @@ class SealedData implements DataCodec {
 
   /** The key of an epoch. Salts come from the database: one that opens nothing is derived once for all that wait, and then forgotten. */
   #keyOf(name: string, key: DerivedKeys, salt: Bytes): Awaitable<SealKey> {
+    if (name === this.#last?.name) return this.#last.sealKey;
     const known = this.#proven.get(name) ?? this.#unproven.get(name);
     if (known) return known;
     const sealKey = key.sealedData(salt);
@@ -158,6 +161,8 @@ class SealedData implements DataCodec {
   }
 
   #remember(name: string, sealKey: SealKey): void {
+    if (name === this.#last?.name) return;
+    this.#last = { name, sealKey };
     this.#proven.delete(name);
     this.#proven.set(name, sealKey);
     if (this.#proven.size <= this.#cachedEpochs) return;
@@ -176,5 +181,5 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function dataAad({ name, key, created }: DataBinding): Bytes | undefined {
   const time = timeBytes(created);
-  return time && bind(LABEL, name, key, time);
+  return time && bind(name, key, time);
 }

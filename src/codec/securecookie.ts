@@ -1,5 +1,5 @@
 import { type Clock, type RandomBytes, systemClock, systemRandom } from "../clock.ts";
-import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
+import { decodeBase64Url, encodeBase64Url } from "../base64url.ts";
 import { decodeGobString, encodeGobString } from "./gob.ts";
 import type { Bytes } from "./provider.ts";
 

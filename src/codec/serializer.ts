@@ -31,7 +31,8 @@ export function parse(text: string): Parsed {
       ? parseRich(text)
       : undefined;
     if (!isRecord(value)) return { ok: false };
-    new Walk("").visit(value, 0);
+    if (!text.startsWith("{")) new Walk("").visit(value, 0);
+    else if (!isSound(value, 0)) return { ok: false };
     return { ok: true, value };
   } catch {
     return { ok: false };
@@ -43,6 +44,15 @@ export function sameValue(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
   return serialize({ value: a }) === serialize({ value: b });
+}
+
+/** The same for what `JSON.parse` made, which is a tree of plain objects: only names and depth are left to check. */
+function isSound(value: object, depth: number): boolean {
+  if (depth >= MAX_DEPTH || Object.hasOwn(value, "__proto__")) return false;
+  for (const one of Object.values(value)) {
+    if (typeof one === "object" && one !== null && !isSound(one, depth + 1)) return false;
+  }
+  return true;
 }
 
 const MAX_DEPTH = 100;

@@ -1,5 +1,5 @@
-import { decodeBase64Url, encodeBase64Url } from "./base64url.ts";
-import { bind, timeBytes } from "./bind.ts";
+import { decodeBase64Url, decodeInto, encodeBase64Url } from "../base64url.ts";
+import { binder, timeBytes } from "./bind.ts";
 import type {
   Awaitable,
   DataBinding,
@@ -17,7 +17,7 @@ const VERSION = 1;
 // The token, 66 bytes as 88 characters of base64url:
 //   version 0x01 (1) · key id (4) · issued, seconds since 1970 (5, big-endian) · session id (24) · HMAC-SHA-256 (32)
 // The MAC covers "mongostore/v1/token" · 0x00 · length of name (2) · name in UTF-8 · the 34 bytes before the MAC.
-const TOKEN_LABEL = "mongostore/v1/token";
+const bindToken = binder("mongostore/v1/token");
 const TOKEN_SHAPE = /^[A-Za-z0-9_-]{88}$/;
 const TOKEN_BYTES = 66;
 const ID_AT = 10;
@@ -69,42 +69,38 @@ class SignedToken implements TokenCodec {
     return chain(this.#keyring.derive(), () => {
       const key = this.#keyring.first;
       // 1. The version, the key, the time and the id.
-      const token = new Uint8Array(TOKEN_BYTES);
-      const view = new DataView(token.buffer);
-      view.setUint8(0, VERSION);
-      view.setUint32(1, key.id);
-      view.setUint8(5, issued / 2 ** 32);
-      view.setUint32(6, issued);
-      token.set(id, ID_AT);
+      const head = new Uint8Array(MAC_AT);
+      head[0] = VERSION;
+      writeUint32(head, 1, key.id);
+      head[5] = issued / 2 ** 32;
+      writeUint32(head, 6, issued);
+      head.set(id, ID_AT);
       // 2. The MAC over them and the name.
-      const message = bind(TOKEN_LABEL, name, token.subarray(0, MAC_AT));
-      return chain(key.token.sign(message), (mac) => {
-        token.set(mac, MAC_AT);
+      return chain(key.token.sign(bindToken(name, head)), (mac) => {
+        scratch.set(head);
+        scratch.set(mac, MAC_AT);
         // 3. Text.
-        return encodeBase64Url(token);
+        return encodeBase64Url(scratch);
       });
     });
   }
 
   decode(name: string, text: string, now: number): Awaitable<OpenedToken> {
     // 3. Text, in its one spelling.
-    if (text.length !== 88) return INVALID;
-    const token = decodeBase64Url(text);
-    if (!token) return INVALID;
-    const view = new DataView(token.buffer);
-    if (view.getUint8(0) !== VERSION) return INVALID;
-    const age = Math.floor(now / 1000) - (view.getUint8(5) * 2 ** 32 + view.getUint32(6));
+    if (!decodeInto(text, scratch) || scratch[0] !== VERSION) return INVALID;
+    const head = scratch.slice(0, MAC_AT);
+    const mac = scratch.slice(MAC_AT);
+    const age = Math.floor(now / 1000) - ((head[5] ?? 0) * 2 ** 32 + readUint32(head, 6));
     if (!(age >= -MAX_SKEW_SECONDS)) return INVALID;
     return chain(this.#keyring.derive(), () => {
-      const key = this.#keyring.byId(view.getUint32(1));
+      const key = this.#keyring.byId(readUint32(head, 1));
       if (!key) return INVALID;
       // 2. The MAC.
-      const message = bind(TOKEN_LABEL, name, token.subarray(0, MAC_AT));
-      return chain(key.token.verify(token.subarray(MAC_AT), message), (authentic): OpenedToken => {
+      return chain(key.token.verify(mac, bindToken(name, head)), (authentic): OpenedToken => {
         if (!authentic) return INVALID;
         // 1. The time, now that it can be believed, and the id.
         if (age > this.#lifetime) return { ok: false, reason: "expired" };
-        return { ok: true, id: token.slice(ID_AT, MAC_AT), stale: key !== this.#keyring.first };
+        return { ok: true, id: head.slice(ID_AT), stale: key !== this.#keyring.first };
       });
     });
   }
@@ -119,10 +115,22 @@ class SignedToken implements TokenCodec {
 
 const INVALID: OpenedToken = { ok: false, reason: "invalid" };
 
+/** A token's bytes on their way from or to text; nothing waits while they stand here. */
+const scratch = new Uint8Array(TOKEN_BYTES);
+
+function readUint32(bytes: Uint8Array, at: number): number {
+  const high = (bytes[at] ?? 0) * 2 ** 24;
+  return high + ((bytes[at + 1] ?? 0) << 16 | (bytes[at + 2] ?? 0) << 8 | (bytes[at + 3] ?? 0));
+}
+
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  for (let i = 0; i < 4; i++) bytes[at + i] = value >>> 8 * (3 - i);
+}
+
 // Signed data, text that stays readable:
 //   base64url of version 0x01 (1) · key id (4) · HMAC-SHA-256 (32), 50 characters · "." (1) · serialized text
 // The MAC covers "mongostore/v1/signed-data" · 0x00 · length of name (2) · name · _id (20) · created, ms (8) · text in UTF-8.
-const DATA_LABEL = "mongostore/v1/signed-data";
+const bindData = binder("mongostore/v1/signed-data");
 const SEAL_BYTES = 37;
 const SEAL_CHARS = 50;
 const LONE_SURROGATE = /\p{Surrogate}/u;
@@ -202,5 +210,5 @@ const encoder = new TextEncoder();
 
 function dataMessage(text: string, { name, key, created }: DataBinding): Bytes | undefined {
   const time = timeBytes(created);
-  return time && bind(DATA_LABEL, name, key, time, encoder.encode(text));
+  return time && bindData(name, key, time, encoder.encode(text));
 }

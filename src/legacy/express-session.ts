@@ -1,4 +1,4 @@
-import { decodeBase64Url } from "../codec/base64url.ts";
+import { decodeBase64Url } from "../base64url.ts";
 import type { LegacyCall, LegacyReader, LegacySession } from "./legacy.ts";
 import { OldToken, type OldTokenOptions } from "./old-token.ts";
 import { sessionOf } from "./values.ts";

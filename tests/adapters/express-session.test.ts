@@ -37,7 +37,7 @@ before(async () => {
 after(async () => {
   await Promise.all(servers.map(stopped));
   await Promise.all(stores.map((store) => store.close()));
-  await database.drop();
+  await database.close();
 });
 
 async function open(

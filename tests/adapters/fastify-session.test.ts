@@ -31,7 +31,7 @@ before(async () => {
 });
 after(async () => {
   await Promise.all(apps.map((app) => app.close()));
-  await database.drop();
+  await database.close();
 });
 
 function open(collection = database.collection(), options: Partial<SessionStoreOptions> = {}) {

@@ -71,15 +71,17 @@ describe("a record's document", () => {
     });
   });
 
-  it("gives bytes of its own, not views of a buffer that the driver shares", () => {
+  it("gives a key and a rev of its own, not views of a buffer that the driver shares", () => {
     const pool = Buffer.alloc(64, 7);
     const record = fromDocument({
       ...document,
+      _id: pool.subarray(8, 28),
       data: pool.subarray(3, 9),
       rev: pool.subarray(0, 8),
     });
-    pool.fill(0);
     assert.deepEqual(record?.data, new Uint8Array(6).fill(7));
+    pool.fill(0);
+    assert.deepEqual(record?.key.bytes, new Uint8Array(20).fill(7));
     assert.deepEqual(record?.rev, new Uint8Array(8).fill(7));
   });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { inspect } from "node:util";
-import { decodeBase64Url } from "../../src/codec/base64url.ts";
+import { decodeBase64Url } from "../../src/base64url.ts";
 import { generateKey, Keyring } from "../../src/codec/keyring.ts";
 import { webCrypto } from "../../src/codec/webcrypto.ts";
 import { WeakKeyError } from "../../src/errors.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { decodeBase64Url, encodeBase64Url } from "../../src/codec/base64url.ts";
-import { bind } from "../../src/codec/bind.ts";
+import { decodeBase64Url, encodeBase64Url } from "../../src/base64url.ts";
+import { binder } from "../../src/codec/bind.ts";
 import { signedData, signedToken } from "../../src/codec/signed.ts";
 import { dataCodecContract } from "../contract/data-codec.ts";
 import { tokenCodecContract } from "../contract/token-codec.ts";
@@ -60,7 +60,7 @@ test("signed token: another version is refused, even with a true MAC", async () 
     assert.ok(token);
     token[0] = version;
     const mac = await ring.first.token.sign(
-      bind("mongostore/v1/token", "sid", token.subarray(0, 34)),
+      binder("mongostore/v1/token")("sid", token.subarray(0, 34)),
     );
     token.set(mac, 34);
     const opened = await codec.decode("sid", encodeBase64Url(token), NOW);
@@ -147,8 +147,7 @@ test("a MAC made for one purpose is none for another", async () => {
   assert.ok(seal);
   const created = new Uint8Array(8);
   new DataView(created.buffer).setBigInt64(0, BigInt(NOW));
-  const message = bind(
-    "mongostore/v1/signed-data",
+  const message = binder("mongostore/v1/signed-data")(
     "sid",
     binding.key,
     created,

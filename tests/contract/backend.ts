@@ -481,6 +481,44 @@ export function backendContract(
       near(Number(second), first);
     });
 
+    it("tells observers of what was removed or has other data, and of nothing once stopped", async () => {
+      assert.ok(backend.observe, "it hears of changes");
+      const [insert, touched, last] = [await inserted(), await inserted(), await inserted()];
+      const told: string[] = [];
+      const silenced: string[] = [];
+      await new Promise<void>((resolve) => {
+        const stop = backend.observe?.({
+          changed: (key, isRemoved) => {
+            told.push(`${key.text} ${isRemoved ? "removed" : "changed"}`);
+            if (key.text === last.key.text) {
+              stop?.();
+              resolve();
+            }
+          },
+          live: () => {
+            stopOther?.();
+            const { key, rev: expected, expiry } = touched;
+            void write({ kind: "touch", key, expected, expiry })
+              .then(() => inserted())
+              .then(() => write(updateOf(insert)))
+              .then(() => write({ kind: "remove", key: insert.key }))
+              .then(() => write({ kind: "remove", key: last.key }));
+          },
+          lost: ({ message }) => assert.fail(message),
+        });
+        const stopOther = backend.observe?.({
+          changed: (key) => silenced.push(key.text),
+          live: () => undefined,
+          lost: () => undefined,
+        });
+      });
+      await write({ kind: "remove", key: touched.key });
+      const { text } = insert.key;
+      const { text: end } = last.key;
+      assert.deepEqual(told, [`${text} changed`, `${text} removed`, `${end} removed`]);
+      assert.deepEqual(silenced, []);
+    });
+
     it("takes a call without an end", async () => {
       const insert = await inserted();
       const [loaded] = await backend.load([insert.key], { deadline: Infinity });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import * as fc from "fast-check";
 import { authenticate } from "../../src/authenticate.ts";
-import { decodeBase64Url, encodeBase64Url } from "../../src/codec/base64url.ts";
+import { decodeBase64Url, encodeBase64Url } from "../../src/base64url.ts";
 import { signedToken } from "../../src/codec/signed.ts";
 import { ExpiredTokenError, InvalidTokenError } from "../../src/errors.ts";
 import { ringOf, secret } from "../codec/keys.ts";

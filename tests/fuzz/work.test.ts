@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { authenticate } from "../../src/authenticate.ts";
 import { parseHandle } from "../../src/backend/record.ts";
-import { decodeBase64Url } from "../../src/codec/base64url.ts";
+import { decodeBase64Url } from "../../src/base64url.ts";
 import type { TokenCodec } from "../../src/codec/codec.ts";
 import { Keyring } from "../../src/codec/keyring.ts";
 import type { CryptoProvider, MacKey } from "../../src/codec/provider.ts";

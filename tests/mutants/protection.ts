@@ -34,8 +34,8 @@ const FAULTS: readonly Fault[] = [
     patches: [
       inFile(
         "src/codec/bind.ts",
-        "const head = headOf(label, name);",
-        'const head = headOf(label, label === "mongostore/v1/token" ? "" : name);',
+        "head = headOf(label, name)",
+        'head = headOf(label, label === "mongostore/v1/token" ? "" : name)',
       ),
     ],
     file: "tests/codec/signed.test.ts",
@@ -61,7 +61,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: "the AAD of sealed data leaves the record's _id out",
     patches: [
-      inFile("src/codec/sealed.ts", "bind(LABEL, name, key, time)", "bind(LABEL, name, time)"),
+      inFile("src/codec/sealed.ts", "bind(name, key, time)", "bind(name, time)"),
     ],
     file: "tests/codec/sealed.test.ts",
     test: "sealed data: data of one record does not open in another",
@@ -69,7 +69,7 @@ const FAULTS: readonly Fault[] = [
   {
     name: "the AAD of sealed data leaves the time of creation out",
     patches: [
-      inFile("src/codec/sealed.ts", "bind(LABEL, name, key, time)", "bind(LABEL, name, key)"),
+      inFile("src/codec/sealed.ts", "bind(name, key, time)", "bind(name, key)"),
     ],
     file: "tests/fuzz/fuzz.test.ts",
     test: "fuzz: sealed data",
@@ -79,8 +79,8 @@ const FAULTS: readonly Fault[] = [
     patches: [
       inFile(
         "src/codec/signed.ts",
-        "bind(DATA_LABEL, name, key, time, encoder.encode(text))",
-        "bind(DATA_LABEL, name, time, encoder.encode(text))",
+        "bindData(name, key, time, encoder.encode(text))",
+        "bindData(name, time, encoder.encode(text))",
       ),
     ],
     file: "tests/fuzz/fuzz.test.ts",
@@ -126,9 +126,9 @@ const FAULTS: readonly Fault[] = [
       ),
       inFile(
         "src/codec/signed.ts",
-        "      const key = this.#keyring.byId(view.getUint32(1));\n      if (!key) return INVALID;",
-        `      const tried = bind(TOKEN_LABEL, name, token.subarray(0, MAC_AT));
-      const key = this.#keyring.all.find((one) => one.token.verify(token.subarray(MAC_AT), tried));
+        "      const key = this.#keyring.byId(readUint32(head, 1));\n      if (!key) return INVALID;",
+        `      const tried = bindToken(name, head);
+      const key = this.#keyring.all.find((one) => one.token.verify(mac, tried));
       if (!key) return INVALID;`,
       ),
     ],

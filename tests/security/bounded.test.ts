@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { Keyring, signedToken } from "#mongostore";
-import { decodeBase64Url, encodeBase64Url } from "../../src/codec/base64url.ts";
+import { decodeBase64Url, encodeBase64Url } from "../../src/base64url.ts";
 import type { CryptoProvider } from "../../src/codec/provider.ts";
 import { webCrypto } from "../../src/codec/webcrypto.ts";
 

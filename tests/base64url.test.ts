@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import * as fc from "fast-check";
-import { decodeBase64Url, encodeBase64Url } from "../../src/codec/base64url.ts";
+import { decodeBase64Url, encodeBase64Url } from "../src/base64url.ts";
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
