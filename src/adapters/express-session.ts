@@ -135,12 +135,13 @@ export async function expressSessionStore<S extends ExpressStore>(
  * import fastifyCookie from "@fastify/cookie";
  * import fastifySession from "@fastify/session";
  * import fastify from "fastify";
+ * import type { Session } from "fastify";
  *
  * const app = fastify();
  * app.register(fastifyCookie);
  * app.register(fastifySession, {
  *   secret: "a secret of at least thirty-two characters",
- *   store: await fastifySessionStore(db.collection("sessions"), {
+ *   store: await fastifySessionStore<Session>(db.collection("sessions"), {
  *     keys: [process.env["SESSION_KEY"] ?? generateKey()],
  *   }),
  * });
@@ -202,7 +203,6 @@ function methodsOf<V extends object>(
   bases: WeakMap<object, Snapshot>,
   emit: ((event: string, ...args: unknown[]) => unknown) | undefined,
 ): SidStore<V> {
-  const typed = (values: object): V => Object(values); // as it was stored
   const tell = emit ?? (() => undefined);
   const baseOf = (session: object): Snapshot | undefined => {
     const mark: unknown = emit ? undefined : Reflect.get(session, MARK);
@@ -215,12 +215,13 @@ function methodsOf<V extends object>(
         if (!loaded) return callback(null, null);
         const { values, base } = loaded;
         if (!emit) {
-          const mark = () => undefined;
+          const mark = () => base.modified;
           bases.set(mark, base);
           Reflect.set(values, MARK, mark);
         }
         bases.set(values, base);
-        callback(null, typed(values));
+        const session: V = Object(values); // as the application stored it
+        callback(null, session);
       });
     },
     set(sid, session, callback) {
@@ -249,7 +250,11 @@ function methodsOf<V extends object>(
       });
     },
     all(callback) {
-      answer(() => sessions.all(call), callback, (all) => callback(null, all.map(typed)));
+      answer(
+        () => sessions.all(call),
+        callback,
+        (all) => callback(null, all.map((values): V => Object(values))),
+      );
     },
     length(callback) {
       answer(() => sessions.length(call), callback, (length) => callback(null, length));
@@ -261,16 +266,25 @@ function methodsOf<V extends object>(
   };
 }
 
-/** Calls back once, outside of any promise: what a callback throws is the caller's, not an outcome of the store. */
+/** Does the work, begins it at once, and calls back once. */
 function answer<T>(
   work: () => Promise<T>,
   failed: ((error: unknown) => void) | undefined,
   done: (result: T) => void,
 ): void {
-  // Async for what it throws; what it reads of the session, it reads now.
-  const working = (async () => await work())();
-  working.then(
-    (result) => queueMicrotask(() => done(result)),
-    (error: unknown) => queueMicrotask(() => failed?.(error)),
-  );
+  void outcomeOf(work, failed, done).then(queueMicrotask);
+}
+
+/** The callback to make, outside of any promise: what it throws is the caller's, not an outcome of the store. */
+async function outcomeOf<T>(
+  work: () => Promise<T>,
+  failed: ((error: unknown) => void) | undefined,
+  done: (result: T) => void,
+): Promise<() => void> {
+  try {
+    const result = await work();
+    return () => done(result);
+  } catch (error) {
+    return () => failed?.(error);
+  }
 }

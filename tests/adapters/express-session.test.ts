@@ -254,11 +254,12 @@ describe("with express-session on Express 5, it", () => {
   it("regenerates: the old id ends, the new one is saved", async () => {
     const store = await open();
     const visitor = await serve(store, (req, res) => {
-      if (req.path !== "/login") return res.end(String(req.session.user));
-      req.session.regenerate((error) => {
-        req.session.user = "bob";
-        res.end(String(error));
-      });
+      if (req.path === "/login") {
+        req.session.regenerate((error) => {
+          req.session.user = "bob";
+          res.end(String(error));
+        });
+      } else res.end(String(req.session.user));
     });
     await visitor.get();
     const { sid, cookie } = visitor;
@@ -272,18 +273,17 @@ describe("with express-session on Express 5, it", () => {
 
   it("reloads what another request saved, and says where it is missing", async () => {
     const store = await open();
-    const visitor = await serve(store, (req, res) => {
+    const visitor = await serve(store, async (req, res) => {
+      const { sessionID } = req;
       if (req.path === "/") {
         req.session.num = 1;
-        return res.end();
+        res.end();
+        return;
       }
-      const between = req.path === "/gone"
-        ? promisedStore(store).destroy(req.sessionID)
-        : promisedStore(store).set(req.sessionID, { ...json(req.session) as object, num: 2 });
-      between.then(() => {
-        req.session.reload((error: Error | undefined) => {
-          res.status(error ? 500 : 200).end(error ? error.message : String(req.session.num));
-        });
+      if (req.path === "/gone") await promisedStore(store).destroy(sessionID);
+      else await promisedStore(store).set(sessionID, { ...Object(json(req.session)), num: 2 });
+      req.session.reload((error: Error | undefined) => {
+        res.status(error ? 500 : 200).end(error ? error.message : String(req.session.num));
       });
     });
     await visitor.get();
@@ -293,14 +293,12 @@ describe("with express-session on Express 5, it", () => {
 
   it("saves before the end where the handler asks, and merges what it saves then", async () => {
     const store = await open();
-    const visitor = await serve(store, (req, res) => {
+    const visitor = await serve(store, async (req, res) => {
       req.session.user = "bob";
-      req.session.save((error) => {
-        promisedStore(store).get(req.sessionID).then((stored) => {
-          req.session.num = (req.session.num ?? 0) + 1;
-          res.end(error ? "failed" : String(Reflect.get(stored ?? {}, "user")));
-        });
-      });
+      await new Promise((resolve) => req.session.save(resolve));
+      const stored = await promisedStore(store).get(req.sessionID);
+      req.session.num = (req.session.num ?? 0) + 1;
+      res.end(String(Reflect.get(stored ?? {}, "user")));
     });
     assert.equal((await visitor.get()).text, "bob");
     const stored = await promisedStore(store).get(visitor.sid);
@@ -404,7 +402,7 @@ describe("as connect-mongo has it, it", () => {
     const store = await open();
     const seen: unknown[] = [];
     for (const event of ["create", "update", "set", "get", "touch", "destroy"]) {
-      store.on(event, (sid: unknown) => seen.push(`${event} ${sid}`));
+      store.on(event, (sid: unknown) => seen.push(`${event} ${String(sid)}`));
     }
     const { get, set, touch, destroy } = promisedStore(store);
     await set("e", data());
@@ -460,9 +458,9 @@ describe("as connect-mongo has it, it", () => {
     const collection = database.collection();
     const { get, set, touch } = promisedStore(await open(collection, { touchAfter: 60 }));
     await set("t", data());
-    const before = await collection.findOne();
+    const untouched = await collection.findOne();
     await touch("t", { cookie: data().cookie });
-    assert.deepEqual(await collection.findOne(), before);
+    assert.deepEqual(await collection.findOne(), untouched);
     await touch("t", { cookie: data(30 * MINUTE).cookie }); // remember me
     assert.ok(await expiryOf(collection) > Date.now() + 29 * MINUTE);
     assert.equal(

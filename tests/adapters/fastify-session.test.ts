@@ -48,7 +48,7 @@ async function serve(
   apps.push(app);
   app.register(fastifyCookie);
   app.register(fastifySession, { secret: SECRET, store, cookie: { secure: false }, ...options });
-  app.get("/*", async (request) => String(await handler(request)));
+  app.get("/*", (request) => Promise.resolve(handler(request)).then(String));
   return new Visitor(await app.listen({ host: "127.0.0.1", port: 0 }));
 }
 

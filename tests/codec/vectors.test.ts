@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test from "node:test";
 import type { RandomBytes } from "../../src/clock.ts";
-import { newSessionId, recordKeyBytes } from "../../src/codec/id.ts";
+import { foreignKeyBytes, newSessionId, recordKeyBytes } from "../../src/codec/id.ts";
 import { Keyring } from "../../src/codec/keyring.ts";
 import type { CryptoProvider } from "../../src/codec/provider.ts";
 import { sealedData } from "../../src/codec/sealed.ts";
@@ -27,6 +27,11 @@ interface IdVector {
   id: string;
   recordKey: string;
 }
+interface ForeignVector {
+  name: string;
+  id: string;
+  recordKey: string;
+}
 interface DataVector {
   key: string;
   name: string;
@@ -41,6 +46,7 @@ interface DataVector {
 
 const tokens: TokenVector[] = read("token.json");
 const ids: IdVector[] = read("id.json");
+const foreigns: ForeignVector[] = read("sid.json");
 const datas: DataVector[] = read("data.json");
 const providers: [string, CryptoProvider][] = [
   ["Web Crypto", webCrypto],
@@ -62,6 +68,11 @@ test("vectors: session ids and record keys", () => {
     assert.deepEqual(id, bytes(v.id));
     assert.deepEqual(recordKeyBytes(v.name, id), bytes(v.recordKey));
   }
+});
+
+test("vectors: record keys of ids that another library made", () => {
+  assert.equal(foreigns.length, 3);
+  for (const v of foreigns) assert.deepEqual(foreignKeyBytes(v.name, v.id), bytes(v.recordKey));
 });
 
 for (const [what, provider] of providers) {

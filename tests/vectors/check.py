@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes every vector of token.json, data.json and id.json again, from its inputs alone.
+"""Computes every vector of token.json, data.json, id.json and sid.json again, from its inputs alone.
 
 Usage: check.py          compares, and fails where one byte differs
        check.py --write  writes the outputs into the files
@@ -65,6 +65,11 @@ def identity(v):
     return {"id": session.hex(), "recordKey": (session[:4] + digest[:16]).hex()}
 
 
+def foreign(v):
+    digest = hashlib.sha256(bind(b"mongostore/v1/sid", v["name"], v["id"].encode())).digest()
+    return {"recordKey": digest[:20].hex()}
+
+
 def data(v):
     keys = keys_of(v["key"].encode())
     place = bytes.fromhex(v["recordKey"]) + v["created"].to_bytes(8, "big", signed=True)
@@ -82,7 +87,8 @@ def data(v):
 
 def main():
     wrong = checked = 0
-    for file, compute in [("token.json", token), ("id.json", identity), ("data.json", data)]:
+    files = {"token.json": token, "id.json": identity, "sid.json": foreign, "data.json": data}
+    for file, compute in files.items():
         path = HERE / file
         vectors = json.loads(path.read_text())
         for number, vector in enumerate(vectors):
