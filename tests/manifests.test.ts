@@ -28,8 +28,9 @@ describe("package.json and deno.json agree on", () => {
     assert.deepEqual(exports, Object.fromEntries(built));
   });
 
-  it("the runtime dependencies", () => {
-    const imports = Object.entries<string>(npm.dependencies)
+  it("the runtime dependencies, and the peer that an adapter imports", () => {
+    const { "@opentelemetry/api": api } = npm.peerDependencies;
+    const imports = Object.entries<string>({ ...npm.dependencies, "@opentelemetry/api": api })
       .map(([name, range]) => [name, `npm:${name}@${range}`]);
     assert.deepEqual(jsr.imports, Object.fromEntries(imports));
   });
@@ -85,10 +86,12 @@ describe("package.json", () => {
     }
   });
 
-  it("leaves the driver to the user", () => {
-    assert.equal(npm.dependencies.mongodb, undefined);
-    assert.deepEqual(npm.peerDependenciesMeta, { mongodb: { optional: true } });
+  it("leaves the driver and the frameworks to the user", () => {
     assert.ok(npm.peerDependencies.mongodb);
+    for (const name of Object.keys(npm.peerDependencies)) {
+      assert.equal(npm.dependencies[name], undefined, name);
+      assert.deepEqual(npm.peerDependenciesMeta[name], { optional: true }, name);
+    }
   });
 });
 
