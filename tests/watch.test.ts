@@ -186,6 +186,23 @@ describe("a watcher", () => {
     assert.deepEqual(here.ends, ["expired"]);
   });
 
+  it("takes no revocation for an expiry, once it has seen that the expiry moved", async () => {
+    const here = world();
+    const browser = new Browser();
+    await visit(here.store, browser, (session) => session.subject = "ann");
+    here.watch(await look(here.store, browser));
+    here.tell((observer) => observer.lost(lost));
+    here.clock.advance(1_800_000);
+    await settled();
+    await visit(here.store, browser);
+    await here.pass(1_000);
+    here.clock.advance(1_801_000);
+    await settled();
+    await here.store.revokeAll("ann");
+    await here.pass(1_000);
+    assert.deepEqual(here.ends, ["ended"]);
+  });
+
   it("takes an interval from 100 milliseconds to a minute", () => {
     for (const watchIntervalMS of [99, 60_001, NaN, Infinity]) {
       const make = () =>
