@@ -1,10 +1,18 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/legacy.ts", "src/securecookie.ts", "src/adapters/*.ts"],
+  entry: [
+    "src/index.ts",
+    "src/legacy.ts",
+    "src/securecookie.ts",
+    "src/adapters/*.ts",
+    "src/cli.ts",
+  ],
   format: ["esm"],
   target: "es2022",
   platform: "neutral",
+  external: [/^node:/], // of the command line
+  removeNodeProtocol: false,
   splitting: true,
   sourcemap: true,
   clean: true,

@@ -14,6 +14,8 @@ export interface Server {
 
 /** As much of each runtime's server as is used here. */
 interface Runtimes {
+  /** What every runtime has: without anything in common, `globalThis` is no such object to the compiler. */
+  Request: unknown;
   Bun?: {
     serve(options: { hostname: string; port: number; fetch: Handler }): {
       port?: number | undefined;

@@ -10,7 +10,7 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bunCounts, denoCounts, nodeCounts } from "./counts.mjs";
-import { faultSuites, mutantSuites, publicSuites, suites } from "./suites.mjs";
+import { cliSuites, faultSuites, mutantSuites, publicSuites, suites } from "./suites.mjs";
 
 const denoReport = join(tmpdir(), `mongostore-deno-${process.pid}.xml`);
 
@@ -30,6 +30,12 @@ export const STEPS = [
   { name: "bun", ...bun(suites()), server: "running" },
   { name: "deno", ...deno(suites()), server: "running" },
   { name: "mutants", ...node([], mutantSuites()), server: "running" },
+  {
+    name: "cli",
+    ...node(["--test-concurrency=1"], cliSuites()),
+    server: "running",
+    needs: "build",
+  },
   { name: "docs", ...node([], ["tests/docs.test.ts"]), server: "running" },
   {
     name: "package",

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** These have steps or scripts of their own. */
-const APART = /^tests\/(faults\/|go\/|mutants\/|package\/|docs\.test\.ts$)/;
+const APART = /^tests\/(cli\/|faults\/|go\/|mutants\/|package\/|docs\.test\.ts$)/;
 
 /** Every suite that runs on every runtime. */
 export function suites() {
@@ -23,6 +23,11 @@ export function publicSuites() {
 
 export function faultSuites() {
   return testFiles("tests/faults");
+}
+
+/** Suites of the command line, which start it as a process. */
+export function cliSuites() {
+  return testFiles("tests/cli");
 }
 
 /** Suites that break the source on purpose, to see the others go red. */

@@ -3,6 +3,8 @@ export { connectMongoLoader } from "./legacy/connect-mongo.ts";
 export type { ConnectMongoOptions } from "./legacy/connect-mongo.ts";
 export { expressSessionReader } from "./legacy/express-session.ts";
 export type { ExpressSessionOptions, LegacyLoader } from "./legacy/express-session.ts";
+export { importedSessions } from "./imported.ts";
+export type { ImportedOptions, ImportedSessions, ImportOutcome, OldSession } from "./imported.ts";
 export { gorillaReader } from "./legacy/gorilla.ts";
 export type { GorillaOptions } from "./legacy/gorilla.ts";
 export { ironSessionReader } from "./legacy/iron-session.ts";

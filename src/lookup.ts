@@ -1,6 +1,7 @@
 import type { Backend, Call, Loaded, RecordKey, StoredRecord } from "./backend/backend.ts";
 import { parseHandle } from "./backend/record.ts";
 import type { Awaitable, DataCodec, OpenedData } from "./codec/codec.ts";
+import { chain } from "./codec/provider.ts";
 import { CorruptRecordError, SessionGoneError } from "./errors.ts";
 import { decodePayload } from "./payload.ts";
 import type { Payload, Snapshot } from "./payload.ts";
@@ -40,23 +41,30 @@ export class Lookup {
   /** What stands at the key itself; under any name where none is given. */
   async read(name: string | undefined, key: RecordKey, call: Call): Promise<Found> {
     const [loaded] = await this.#backend.load([key], call);
-    return await this.judge(name, key, loaded);
+    return this.judge(name, key, loaded);
   }
 
   /** What it is that was loaded from this key. */
-  async judge(
+  judge(
     name: string | undefined,
     key: RecordKey,
     loaded: Loaded | undefined,
-  ): Promise<Found> {
+  ): Awaitable<Found> {
     if (!loaded || loaded.status === "absent") return missing();
     if (loaded.status === "malformed" || loaded.record.name !== (name ?? loaded.record.name)) {
       return corrupt();
     }
     const { record, now } = loaded;
     if (now >= record.created + this.#lifetime) return missing();
-    const opening = this.#open(record);
-    const opened = opening instanceof Promise ? await opening : opening;
+    return this.understand(record, key);
+  }
+
+  /** What a living record holds. */
+  understand(record: StoredRecord, key: RecordKey = record.key): Awaitable<Found> {
+    return chain(this.#open(record), (opened) => this.#found(record, key, opened));
+  }
+
+  #found(record: StoredRecord, key: RecordKey, opened: OpenedData): Found {
     const payload = opened.ok ? decodePayload(opened.text) : undefined;
     if (!opened.ok || !payload) return corrupt();
     if ("next" in payload) {

@@ -31,12 +31,35 @@ class Entry<T> implements Asked {
   }
 }
 
-/** What each request asked for, in the order of asking. One map for all registries: its entries are work for the garbage collector. */
-const requests = new WeakMap<object, Asked[]>();
+/** What is known of a request. */
+interface Visit {
+  /** What it asked for, in the order of asking. */
+  asked: readonly Asked[];
+  isAnswered: boolean;
+}
+
+/** One map for all registries: its entries are work for the garbage collector. */
+const visits = new WeakMap<object, Visit>();
+
+function visitOf(request: object): Visit {
+  let visit = visits.get(request);
+  if (!visit) visits.set(request, visit = { asked: [], isAnswered: false });
+  return visit;
+}
 
 /** The sessions that were asked for during the request, from whichever registry. */
 export function askedBy(request: object): readonly Asked[] {
-  return requests.get(request) ?? [];
+  return visits.get(request)?.asked ?? [];
+}
+
+/** Whether the request's response is leaving or has left, so that no session is saved any more. */
+export function isAnswered(request: object): boolean {
+  return visits.get(request)?.isAnswered ?? false;
+}
+
+/** Notes that the request's response leaves, or that another one will. */
+export function markAnswered(request: object, isSo: boolean): void {
+  visitOf(request).isAnswered = isSo;
 }
 
 /**
@@ -54,15 +77,13 @@ export class Registry<T> {
   /** The registered session, or the one that `load` gives, registered. A failed load is forgotten. */
   get(request: object, name: string, load: () => Promise<T>): Promise<T> {
     if (typeof request !== "object" || request === null) return load(); // which rejects it
-    const asked = requests.get(request);
-    for (const one of asked ?? []) if (this.#owns(one) && one.name === name) return one.session;
+    const visit = visitOf(request);
+    for (const one of visit.asked) if (this.#owns(one) && one.name === name) return one.session;
     const session = load();
     const entry = new Entry(this, name, session);
-    if (asked) asked.push(entry);
-    else requests.set(request, [entry]);
+    visit.asked = [...visit.asked, entry];
     session.catch(() => {
-      const left = requests.get(request)?.filter((other) => other !== entry);
-      if (left) requests.set(request, left);
+      visit.asked = visit.asked.filter((other) => other !== entry);
     });
     return session;
   }

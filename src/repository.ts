@@ -12,7 +12,7 @@ import type { Turn } from "./lanes.ts";
 import { gone, Lookup } from "./lookup.ts";
 import type { Found } from "./lookup.ts";
 import { encodePayload, encodeSuccessor, mergePayloads, readPayload } from "./payload.ts";
-import type { Merge, Payload, Snapshot, Written } from "./payload.ts";
+import type { Merge, Payload, Snapshot, Successor, Written } from "./payload.ts";
 
 /** What a repository works with. Times are in milliseconds. */
 export interface RepositoryParts {
@@ -88,6 +88,48 @@ export class Repository {
   /** Creates the record of a new session under a new id. */
   async create(name: string, written: Written, idle: number, call: Call): Promise<Created> {
     return await this.#insert(name, written, undefined, idle, call);
+  }
+
+  /** Creates the record of an id that someone else made; undefined where something stands at its key. */
+  async createAt(
+    name: string,
+    key: RecordKey,
+    written: Written,
+    idle: number,
+    call: Call,
+  ): Promise<Snapshot | undefined> {
+    await this.#parts.check?.(written.payload.values);
+    const outcome = await this.#insertAt(name, key, written, idle, call);
+    if (outcome.status === "exists") return undefined;
+    if (outcome.status !== "done") throw failure(outcome);
+    return outcome.snapshot;
+  }
+
+  /**
+   * Ends the session of an id that someone else made, and keeps its key taken for `ms`: a save that comes late finds it so.
+   * Done where the session has ended already.
+   */
+  async bury(name: string, key: RecordKey, ms: number, call: Call): Promise<void> {
+    const tombstone = { next: key.text, join: false };
+    const written = { text: encodeSuccessor(tombstone), subject: undefined };
+    let isTaken = false;
+    for (let tries = 1;; tries++) {
+      const found = await this.lookup.read(name, key, call);
+      if (found.status === "moved") return;
+      if (found.status === "found") {
+        if (await this.#point(found.snapshot, tombstone, ms, call) === "done") return;
+        isTaken = false;
+      } else {
+        // What has expired keeps its key until the database removes it: nothing can be saved there.
+        if (isTaken) return;
+        if (found.error.code === "CORRUPT_RECORD") await this.#write({ kind: "remove", key }, call);
+        const outcome = await this.#insertAt(name, key, written, ms, call);
+        if (outcome.status === "done") return;
+        if (outcome.status !== "exists") throw failure(outcome);
+        isTaken = true;
+      }
+      await this.#yield(tries, call);
+    }
   }
 
   /** Writes where the record is still the base; else merges what changed since the base into what stands there. */
@@ -249,6 +291,28 @@ export class Repository {
     }
   }
 
+  /** One try: whoever removes the session of such an id takes its key, which an insert that lands late finds taken. */
+  async #insertAt(
+    name: string,
+    key: RecordKey,
+    written: Pick<Written, "text" | "subject">,
+    idle: number,
+    call: Call,
+  ): Promise<Exclude<Outcome, { status: "done" }> | { status: "done"; snapshot: Snapshot }> {
+    const now = Math.floor(await this.#parts.backend.now(call));
+    const place = { key, name, created: now };
+    const { text, subject } = written;
+    const expiry = this.#expiry(now, idle);
+    const rev = this.#parts.random(8);
+    const data = await this.#protect(text, place);
+    const outcome = await this.#try(
+      { kind: "insert", ...place, rev, data, modified: now, expiry, subject },
+      call,
+    );
+    if (outcome.status !== "done") return outcome;
+    return { status: "done", snapshot: this.#snapshot(place, written, rev, now, expiry) };
+  }
+
   async #update(
     base: Snapshot,
     rebase: Rebase,
@@ -333,17 +397,27 @@ export class Repository {
   /** Turns the old record into a pointer to the new one; false where someone wrote the old one meanwhile. */
   async #supersede(old: Snapshot, next: RecordKey, call: Call): Promise<boolean> {
     const { grace } = this.#parts;
-    const pointer = encodeSuccessor({ next: next.text, join: grace > 0 });
+    const successor = { next: next.text, join: grace > 0 };
+    const outcome = await this.#point(old, successor, grace || LEFTOVER_MS, call);
+    if (outcome === "gone") throw gone();
+    return outcome === "done";
+  }
+
+  /** Puts a successor where the session stood, for `ms`. */
+  async #point(
+    old: Snapshot,
+    successor: Successor,
+    ms: number,
+    call: Call,
+  ): Promise<"done" | "gone" | "conflict"> {
     const { key, rev: expected, created } = old;
     const rev = await this.#revAfter(old, call);
-    const data = await this.#protect(pointer, old);
-    const expiry = this.#expiry(created, grace || LEFTOVER_MS);
-    const outcome = await this.#write(
+    const data = await this.#protect(encodeSuccessor(successor), old);
+    const expiry = this.#expiry(created, ms);
+    return await this.#write(
       { kind: "update", key, expected, rev, data, expiry, subject: undefined },
       call,
     );
-    if (outcome === "gone") throw gone();
-    return outcome === "done";
   }
 
   /** What stands there after a conflict, once other processes had a moment. */
@@ -406,7 +480,7 @@ export class Repository {
 
   #snapshot(
     { key, name, created }: Place,
-    { text, subject }: Written,
+    { text, subject }: Pick<Written, "text" | "subject">,
     rev: Snapshot["rev"],
     now: number,
     expiry: Expiry,

@@ -1,4 +1,5 @@
-import { askedBy } from "./registry.ts";
+import { SessionGoneError } from "./errors.ts";
+import { askedBy, markAnswered } from "./registry.ts";
 import { writable } from "./response.ts";
 import type { RequestLike } from "./transport/transport.ts";
 
@@ -40,8 +41,34 @@ export async function saveAll(
   return answer;
 }
 
+/**
+ * Ends a request: saves its sessions onto the headers that are about to leave. For one that has ended meanwhile the client's
+ * token is cleared, which is no failure. Rejects with the failure, or with one `AggregateError` for several.
+ */
+export async function settle(
+  request: RequestLike,
+  headers: Headers,
+  status: number | undefined,
+): Promise<void> {
+  markAnswered(request, true);
+  const failures = await saveEach(request, headers, status);
+  const serious = failures.filter(({ error }) => !(error instanceof SessionGoneError));
+  if (serious.length === 0) return;
+  markAnswered(request, false); // another response will take this one's place
+  throw serious.length === 1 ? serious[0]?.error : combine(serious);
+}
+
+/** Ends a request with this response: the same one, or a copy where its headers are immutable. */
+export async function settleResponse(request: RequestLike, response: Response): Promise<Response> {
+  if (askedBy(request).length === 0) return response;
+  // An upgrade's response is the runtime's own and carries nothing; its sessions are saved all the same.
+  const answer = response.status === 101 ? undefined : writable(response);
+  await settle(request, answer?.headers ?? new Headers(), response.status);
+  return answer ?? response;
+}
+
 /** Saves every session of the request; gives the failures. */
-export async function saveEach(
+async function saveEach(
   request: RequestLike,
   headers: Headers,
   status: number | undefined,
@@ -58,7 +85,7 @@ export async function saveEach(
 }
 
 /** One error for all failures. */
-export function combine(failures: readonly Failure[]): AggregateError {
+function combine(failures: readonly Failure[]): AggregateError {
   const names = failures.map(({ name, error }) =>
     `${name} (${error instanceof Error ? error.name : typeof error})`
   );

@@ -25,10 +25,10 @@ import type { ResolvedOptions, StoreOptions } from "./options.ts";
 import type { Payload } from "./payload.ts";
 import { rekey } from "./rekey.ts";
 import type { RekeyOptions, RekeyProgress } from "./rekey.ts";
-import { Registry } from "./registry.ts";
+import { isAnswered, Registry } from "./registry.ts";
 import { Repository } from "./repository.ts";
 import { writable } from "./response.ts";
-import { combine, saveEach } from "./save-all.ts";
+import { settle, settleResponse } from "./save-all.ts";
 import { validate } from "./schema.ts";
 import { Session, stateOf } from "./session.ts";
 import type { SessionState, SessionStore } from "./session.ts";
@@ -263,27 +263,47 @@ export class Store<V extends object = Record<string, unknown>>
     handler: (request: Q, session: SessionGetter<V>, ...rest: A) => R | Promise<R>,
   ): (request: Q, ...rest: A) => Promise<R | Response> {
     return async (request, ...rest) => {
-      const crosses = isCrossOrigin(request, this.#resolved.trustedOrigins);
-      const getter = async (name?: string) => {
-        const session = await this.get(request, name);
-        const { channel, takenOver } = stateOf(session);
-        const carried = takenOver?.ambient ?? (!session.isNew && channel.ambient);
-        if (crosses && carried) throw crossOrigin();
-        return session;
-      };
       let response: R;
       try {
-        response = await handler(request, getter, ...rest);
+        response = await handler(request, this.getter(request), ...rest);
       } catch (error) {
         if (error instanceof CrossOriginError) return new Response(error.message, { status: 403 });
         throw error;
       }
-      // An upgrade's response is the runtime's own and carries nothing; its sessions are saved all the same.
-      const answer = response && response.status !== 101 ? writable(response) : undefined;
-      const failures = await saveEach(request, answer?.headers ?? new Headers(), response?.status);
-      const serious = failures.filter(({ error }) => !(error instanceof SessionGoneError));
-      if (serious.length > 0) throw serious.length === 1 ? serious[0]?.error : combine(serious);
-      return answer ?? response;
+      if (response) return await settleResponse(request, response);
+      await settle(request, new Headers(), undefined);
+      return response;
+    };
+  }
+
+  /**
+   * What `handle` gives its handler, for whoever adapts the store to a framework: gives the sessions of the request. Rejects as `get`
+   * does, with `CrossOriginError` for a session whose cookie a page of another origin made the browser send, and with
+   * `TypeError` once the response has left, when nothing would be saved any more.
+   *
+   * @example
+   * ```ts
+   * import { createMemoryStore, generateKey, saveAll } from "mongostore";
+   *
+   * const store = createMemoryStore<{ visits: number }>({ keys: [generateKey()] });
+   * const request = new Request("https://shop.example/");
+   * const getSession = store.getter(request);
+   * (await getSession()).values.visits = 1;
+   * const response = await saveAll(request, new Response("hello"));
+   * console.log(response.headers.has("set-cookie")); // true
+   * ```
+   */
+  getter(request: RequestLike): SessionGetter<V> {
+    const crosses = isCrossOrigin(request, this.#resolved.trustedOrigins);
+    return async (name) => {
+      if (isAnswered(request)) {
+        throw new TypeError("no session can be asked for any more: the response has left");
+      }
+      const session = await this.get(request, name);
+      const { channel, takenOver } = stateOf(session);
+      const carried = takenOver?.ambient ?? (!session.isNew && channel.ambient);
+      if (crosses && carried) throw crossOrigin();
+      return session;
     };
   }
 

@@ -60,12 +60,13 @@ describe("the exports", () => {
   });
 
   it("are what tsup builds", () => {
-    const entry = /\bentry: (\[.*\])/.exec(read("tsup.config.ts"))?.[1];
-    assert.deepEqual(JSON.parse(entry ?? "null"), [
+    const entry = /\bentry: (\[[^\]]*\])/.exec(read("tsup.config.ts"))?.[1];
+    assert.deepEqual(JSON.parse(entry?.replace(/,\s*\]/, "]") ?? "null"), [
       "src/index.ts",
       "src/legacy.ts",
       "src/securecookie.ts",
       "src/adapters/*.ts",
+      "src/cli.ts",
     ]);
   });
 
@@ -80,6 +81,12 @@ describe("the exports", () => {
 });
 
 describe("package.json", () => {
+  it("has the command line, which npm has and JSR has not", () => {
+    assert.equal(npm.bin, "./dist/cli.js");
+    assert.ok(existsSync(new URL("src/cli.ts", root)));
+    assert.deepEqual(jsr.publish.exclude, ["src/cli", "src/cli.ts"]);
+  });
+
   it("pins what we develop with: there is no lockfile", () => {
     for (const [name, version] of Object.entries<string>(npm.devDependencies)) {
       assert.match(version, /^(npm:[\w-]+@)?\d+\.\d+\.\d+$/, name);

@@ -117,8 +117,13 @@ interface Entry<I, R> {
 const UNDER_WAY = 2;
 /** From how many on what waits goes as two batches. */
 const WORTH_HALVING = 16;
-/** How often deadlines are looked at, in milliseconds: an operation is answered at most this long after its own. */
+/** How often deadlines are looked at, in milliseconds. */
 const SWEEP_MS = 50;
+/**
+ * How long after its deadline what the backend has may still be answered by the backend, in milliseconds: that one knows whether it was
+ * sent at all.
+ */
+const VERDICT_MS = 25;
 
 class Pipeline<I, R> {
   readonly #lane: Lane<I, R>;
@@ -337,7 +342,8 @@ class Pipeline<I, R> {
       const now = this.#clock.monotonic();
       for (const batch of [this.#queue, ...this.#sent]) {
         for (const entry of batch) {
-          if (now >= entry.call.deadline) this.#expire(entry, "was not answered in time");
+          const due = entry.call.deadline + (entry.sent ? VERDICT_MS : 0);
+          if (now >= due) this.#expire(entry, "was not answered in time");
         }
       }
       if (this.#pending > 0) this.#watch();

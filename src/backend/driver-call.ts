@@ -87,7 +87,13 @@ export class WriteSender {
     // The driver serializes the comment just before it sends a command. Its errors tell less: on a second try of its
     // own it may fail to find a server, and says no more than that.
     let times = 0;
-    const comment = { toBSON: () => (times++, "mongostore") };
+    const comment = {
+      toBSON: () => {
+        times++;
+        this.#isSeen = true;
+        return "mongostore";
+      },
+    };
     let isBegun = false;
     try {
       const result = await withinDeadline(this.#clock, call, (signal) => {
@@ -98,8 +104,6 @@ export class WriteSender {
     } catch (error) {
       if (!isBegun || (times === 0 && this.#isSeen)) return { error, fate: "unsent" };
       return { error, fate: times < 2 && isRefusal(codeOf(error)) ? "refused" : "lost" };
-    } finally {
-      this.#isSeen ||= times > 0;
     }
   }
 }

@@ -11,6 +11,7 @@ const TIME_BYTES = 4;
 
 const digest = fastSha256();
 const bind = binder("mongostore/v1/id");
+const bindForeign = binder("mongostore/v1/sid");
 
 /**
  * Makes a session id from the time, in milliseconds since 1970, and a random source:
@@ -39,3 +40,15 @@ export function recordKeyBytes(
   key.set(hash.subarray(0, RECORD_KEY_BYTES - TIME_BYTES), TIME_BYTES);
   return key;
 }
+
+/**
+ * The `_id` of the record of a session whose id another library made. Nothing in such an id tells a time:
+ *
+ *     SHA-256("mongostore/v1/sid" · 0x00 · length of name (2) · name · id in UTF-8), its first 20 bytes
+ */
+export function foreignKeyBytes(name: string, id: string): Uint8Array<ArrayBuffer> {
+  const hash = digest(bindForeign(name, encoder.encode(id)));
+  return new Uint8Array(hash.subarray(0, RECORD_KEY_BYTES));
+}
+
+const encoder = new TextEncoder();

@@ -10,6 +10,7 @@ import {
   type SecureCookieOptions,
 } from "../codec/securecookie.ts";
 import { CorruptRecordError } from "../errors.ts";
+import type { LegacyLoader } from "./express-session.ts";
 import type { LegacyCall, LegacyCollection, LegacyReader, LegacySession } from "./legacy.ts";
 import { OldToken, type OldTokenOptions } from "./old-token.ts";
 import { sessionOf } from "./values.ts";
@@ -27,8 +28,8 @@ export interface GorillaOptions extends OldTokenOptions {
   readonly cookie?: string;
   /** The key pairs of the Go store, in its order: hash key, block key, hash key and so on. */
   readonly keyPairs: readonly (CookieKey | undefined)[];
-  /** The collection of the Go store. */
-  readonly collection: LegacyCollection;
+  /** The collection of the Go store; or what finds a session by the 24 digits of its id, such as the `load` of `importedSessions`. */
+  readonly collection: LegacyCollection | LegacyLoader;
   /** The `maxAge` of the Go store, in seconds: what was last saved longer ago has ended. 0: nothing has. */
   readonly maxAge: number;
   /** The hash of the HMAC. Default `sha256`, as in Go. */
@@ -69,7 +70,7 @@ class GorillaReader implements LegacyReader {
   readonly ambient: boolean;
   readonly #old: OldToken;
   readonly #subject: OldTokenOptions["subject"];
-  readonly #collection: LegacyCollection;
+  readonly #collection: LegacyCollection | LegacyLoader;
   readonly #maxAge: number;
   readonly #ids: readonly SecureCookie<string>[];
   readonly #data: readonly SecureCookie<Uint8Array>[];
@@ -99,6 +100,10 @@ class GorillaReader implements LegacyReader {
     const name = this.#old.nameIn(sessionName);
     const id = await decodeMulti(name, token, this.#ids, now);
     if (!id.ok) return undefined;
+    if (typeof this.#collection === "function") {
+      const found = await this.#collection(id.value, call);
+      return found && sessionOf(found.values, this.#subject, found);
+    }
     // The server makes the ObjectId, so that none of the driver's own is needed here.
     const filter = { $expr: { $eq: ["$_id", { $toObjectId: id.value }] } };
     const record = await this.#collection.findOne(filter, { signal, promoteValues: true });

@@ -309,7 +309,7 @@ describe("the telemetry of a store", () => {
       assert.equal(parent?.replace("request ", "s"), attributes["mongostore.session.name"]);
     }
     await store.close();
-    await database.drop();
+    await database.close();
     await stop();
   });
 });

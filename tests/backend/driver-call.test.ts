@@ -88,6 +88,19 @@ describe("the fate of a write", () => {
     assert.equal(await fateOf(sender, 1, 91), "lost"); // shutting down
   });
 
+  it("of the first ones is told as soon as one of them is serialized, not once that one is answered", async () => {
+    const timers = new Timers();
+    const sender = new WriteSender(timers);
+    const hanging = sender.send(call, (options) => {
+      serialize(options, 1);
+      return new Promise<never>(() => {});
+    });
+    assert.equal(await fateOf(sender, 0), "unsent");
+    for (const fire of timers.pending) fire();
+    const sent = await hanging;
+    assert.equal("fate" in sent && sent.fate, "lost");
+  });
+
   it("is unsent when its time was over before it began", async () => {
     const sent = await new WriteSender(new Timers()).send({ deadline: 0 }, fail(1));
     assert.equal("fate" in sent && sent.fate, "unsent");

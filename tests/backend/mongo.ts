@@ -1,8 +1,9 @@
-import { type Collection, MongoClient, type MongoClientOptions } from "mongodb";
+import type { Collection, MongoClientOptions } from "mongodb";
 import { mongodbBackend } from "../../src/backend/mongodb.ts";
 import { systemClock } from "../../src/clock.ts";
 import type { Call, RecordKey } from "../../src/backend/backend.ts";
 import type { BackendFixture } from "../contract/backend.ts";
+import { type Database, openDatabase as open } from "../support/mongo.ts";
 
 /** A record as it stands in the database. */
 export interface Stored {
@@ -10,28 +11,12 @@ export interface Stored {
   [field: string]: unknown;
 }
 
-/** A database of this file's own, gone after `close`. */
-export interface TestDatabase {
-  readonly client: MongoClient;
-  /** A new collection. */
-  collection(): Collection<Stored>;
-  close(): Promise<void>;
-}
+/** A database of sessions' records. */
+export type TestDatabase = Database<Stored>;
 
-/** Connects to the server at MONGODB_URI. */
-export async function openDatabase(options: MongoClientOptions = {}): Promise<TestDatabase> {
-  const uri = process.env["MONGODB_URI"];
-  if (!uri) throw new Error("MONGODB_URI is not set: run this through scripts/with-mongo.mjs");
-  const client = await MongoClient.connect(uri, options);
-  const db = client.db(`test_${crypto.randomUUID()}`);
-  return {
-    client,
-    collection: () => db.collection<Stored>(crypto.randomUUID()),
-    async close() {
-      await db.dropDatabase({ writeConcern: { w: 1 } });
-      await client.close();
-    },
-  };
+/** Connects to MONGODB_URI. */
+export function openDatabase(options?: MongoClientOptions): Promise<TestDatabase> {
+  return open<Stored>(options);
 }
 
 /** A call that ends in so many milliseconds. */

@@ -1,161 +1,144 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { type Collection, MongoClient } from "mongodb";
-import { createMongoStore, generateKey, SessionGoneError } from "#mongostore";
-import type { Clock, Session, Store, StoreOptions } from "#mongostore";
+import { generateKey } from "#mongostore";
 import { Lair, Mongod, poll } from "../support/mongod-process.ts";
-import { requestWith } from "./ledger.ts";
-
-interface Values {
-  text: string;
-}
+import { App, type Choices, RemoteError, type RemoteStore } from "./app.ts";
 
 const MINUTES = 60_000;
 
-/** The clock of a machine that is wrong by so much, from when it was switched on. */
-function clockOff(by: number): Clock {
-  return {
-    now: () => Date.now() + by,
-    monotonic: () => performance.now(),
-    after(ms, callback) {
-      const timer = setTimeout(callback, ms);
-      return () => clearTimeout(timer);
-    },
-  };
-}
-
-describe("app servers whose clocks are twenty minutes apart", { timeout: 120_000 }, () => {
-  const keys = [generateKey()];
+describe("two processes whose clocks are twenty minutes apart", { timeout: 120_000 }, () => {
   let lair: Lair;
   let mongod: Mongod;
-  const clients: MongoClient[] = [];
+  let client: MongoClient;
   let collection: Collection;
+  const apps: App[] = [];
 
   before(async () => {
     lair = new Lair();
     // Nothing removes what has expired: only the store stands between it and a client.
     mongod = await Mongod.create(lair, ["--setParameter=ttlMonitorEnabled=false"]);
-    for (let i = 0; i < 2; i++) {
-      clients.push(await MongoClient.connect(`mongodb://${mongod.host}/`));
-    }
-    const [client] = clients;
-    assert.ok(client);
-    collection = client.db("clocks").collection("sessions");
+    const uri = `mongodb://${mongod.host}/`;
+    client = await MongoClient.connect(uri);
+    collection = client.db("app").collection("sessions");
+    const key = generateKey();
+    const offsets = [10 * MINUTES, -10 * MINUTES];
+    apps.push(...await Promise.all(offsets.map((by) => App.start(uri, key, by))));
   });
 
   after(async () => {
-    await Promise.all(clients.map((client) => client.close()));
+    await Promise.all(apps.map((app) => app.close()));
+    await client?.close();
     await mongod?.kill();
     await lair?.dispose();
+  });
+
+  it("they are: the one is ten minutes fast and the other ten minutes slow", async () => {
+    const [[fast, slow] = []] = await pairs({ maxAge: 60 });
+    assert.ok(fast && slow);
+    const from = Date.now();
+    const shown = [(await fast.get()).state.now, (await slow.get()).state.now];
+    const to = Date.now();
+    for (const [i, by] of [10 * MINUTES, -10 * MINUTES].entries()) {
+      const now = shown[i] ?? 0;
+      assert.ok(now >= from + by && now <= to + by, `it shows ${now - from} ms more`);
+    }
   });
 
   it("a token that one issued the other accepts, and saves of both keep each other's changes", async () => {
     for (const [one, other] of await pairs({ maxAge: 60 })) {
       const token = await saved(one, "mine");
-      const session = await other.get(requestWith(token));
-      assert.equal(session.error, undefined);
-      assert.equal(session.values.text, "mine");
-      session.values.text = "theirs";
-      await save(other, session);
-      assert.equal((await one.get(requestWith(token))).values.text, "theirs");
-      await one.close();
-      await other.close();
+      const session = await other.get(token);
+      assert.equal(session.state.error, undefined);
+      assert.equal(session.state.text, "mine");
+      await session.save("theirs");
+      assert.equal((await one.get(token)).state.text, "theirs");
     }
   });
 
   it("a record ends maxAge after the save by the database's clock, whoever saved it", async () => {
     for (const [one, other] of await pairs({ maxAge: 60 })) {
-      for (const store of [one, other]) {
+      for (const [store, sibling] of [[one, other], [other, one]] as const) {
         await collection.deleteMany({});
         const token = await saved(store, "created");
         assertEndsIn(await storedEnd(), 60_000);
         // The next day, almost: an update by the other, from a record that ends in a second.
         await endIn(1_000);
-        const sibling = store === one ? other : one;
-        const session = await sibling.get(requestWith(token));
-        session.values.text = "updated";
-        await save(sibling, session);
+        const session = await sibling.get(token);
+        await session.save("updated");
         assertEndsIn(await storedEnd(), 60_000);
-        assert.ok(session.expiresAt);
-        assertEndsIn({ now: Date.now(), expires: session.expiresAt.getTime() }, 60_000);
+        const { expiresAt } = session.state;
+        assert.ok(expiresAt);
+        assertEndsIn({ now: await databaseNow(), expires: expiresAt }, 60_000);
       }
-      await one.close();
-      await other.close();
     }
   });
 
-  it("none expires early: a record with a second to live loads and takes a save, everywhere", async () => {
+  it("none expires early: a record with two seconds to live loads and takes a save, everywhere", async () => {
     for (const store of (await pairs({ maxAge: 60 })).flat()) {
+      await collection.deleteMany({});
       const token = await saved(store, "alive");
       await endIn(2_000);
-      const session = await store.get(requestWith(token));
-      assert.equal(session.error, undefined);
-      session.values.text = "still alive";
-      await save(store, session);
-      await collection.deleteMany({});
-      await store.close();
+      const session = await store.get(token);
+      assert.equal(session.state.error, undefined);
+      await session.save("still alive");
     }
   });
 
   it("none lives late: what has expired and was not removed neither loads nor takes a save", async () => {
     for (const store of (await pairs({ maxAge: 60 })).flat()) {
+      await collection.deleteMany({});
       const token = await saved(store, "over");
-      const loaded = await store.get(requestWith(token));
-      const unchanged = await store.get(requestWith(token));
+      const loaded = await store.get(token);
+      const unchanged = await store.get(token);
       await endIn(-1);
-      const session = await store.get(requestWith(token));
-      assert.ok(session.isNew && session.error instanceof SessionGoneError);
+      const { state } = await store.get(token);
+      assert.deepEqual([state.isNew, state.error], [true, "SESSION_GONE"]);
 
       const expired = await collection.findOne({});
-      loaded.values.text = "revived";
-      await assertGone(() => save(store, loaded));
-      await assertGone(() => unchanged.update((values) => void (values.text = "revived")));
+      await assertGone(() => loaded.save("revived"));
+      await assertGone(() => unchanged.update("revived"));
       assert.deepEqual(await collection.findOne({}), expired, "an expired record was written");
-      await collection.deleteMany({});
-      await store.close();
     }
   });
 
   it("a save of an unchanged session that has expired does not touch it back to life", async () => {
     for (const store of (await pairs({ maxAge: 60, touchAfter: 0 })).flat()) {
-      const token = await saved(store, "over");
-      const loaded = await store.get(requestWith(token));
-      await endIn(-1);
-      await assertGone(() => save(store, loaded));
-      assert.ok((await store.get(requestWith(token))).isNew);
       await collection.deleteMany({});
-      await store.close();
+      const token = await saved(store, "over");
+      const loaded = await store.get(token);
+      await endIn(-1);
+      await assertGone(() => loaded.save());
+      assert.ok((await store.get(token)).state.isNew);
     }
   });
 
   it("in real time: alive until maxAge is over, gone right after, for both at once", async () => {
     for (const [one, other] of await pairs({ maxAge: 1 })) {
+      await collection.deleteMany({});
       const token = await saved(one, "short");
       const { expires } = await storedEnd();
       await poll(5_000, "the session to end", async () => {
         for (const store of [one, other]) {
           const from = await databaseNow();
-          const { isNew } = await store.get(requestWith(token));
+          const { isNew } = (await store.get(token)).state;
           const to = await databaseNow();
           if (to < expires) assert.ok(!isNew, `it ended ${expires - to} ms early`);
           if (from >= expires) assert.ok(isNew, `it lived ${from - expires} ms too long`);
         }
         return await databaseNow() > expires + 200 || undefined;
       }, 20);
-      await collection.deleteMany({});
-      await one.close();
-      await other.close();
     }
   });
 
   it("in real time: a token ends with its lifetime, for both at once", async () => {
     for (const [one, other] of await pairs({ maxAge: 2, lifetime: 2 })) {
       const token = await saved(one, "short");
-      const created = (await one.get(requestWith(token))).createdAt?.getTime() ?? 0;
+      const created = (await one.get(token)).state.createdAt ?? 0;
       await poll(10_000, "the token to end", async () => {
         for (const store of [one, other]) {
           const from = await databaseNow();
-          const { isNew } = await store.get(requestWith(token));
+          const { isNew } = (await store.get(token)).state;
           const to = await databaseNow();
           // A token counts in whole seconds, and what the database's clock shows is known to some milliseconds.
           if (to < created + 1_900) assert.ok(!isNew, "it ended early");
@@ -163,26 +146,14 @@ describe("app servers whose clocks are twenty minutes apart", { timeout: 120_000
         }
         return await databaseNow() > created + 2_300 || undefined;
       }, 20);
-      await collection.deleteMany({});
-      await one.close();
-      await other.close();
     }
   });
 
-  /** The fast clock's server first, then the slow one's; each with a client of its own. */
-  async function pairs(
-    options: Partial<StoreOptions<Values>>,
-  ): Promise<(readonly [Store<Values>, Store<Values>])[]> {
-    const open = async (by: number, at: number) => {
-      const own = clients[at]?.db("clocks").collection("sessions");
-      assert.ok(own);
-      return await createMongoStore<Values>(own, { keys, clock: clockOff(by), ...options });
-    };
-    const [fast, slow] = [10 * MINUTES, -10 * MINUTES];
-    return [
-      [await open(fast, 0), await open(slow, 1)],
-      [await open(slow, 0), await open(fast, 1)],
-    ];
+  /** The fast clock's store first, then the slow one's, then the other way round. */
+  async function pairs(options: Choices): Promise<(readonly [RemoteStore, RemoteStore])[]> {
+    const [fast, slow] = await Promise.all(apps.map((app) => app.open(options)));
+    assert.ok(fast && slow);
+    return [[fast, slow], [slow, fast]];
   }
 
   async function databaseNow(): Promise<number> {
@@ -216,18 +187,17 @@ function assertEndsIn({ now, expires }: { now: number; expires: number }, ms: nu
   assert.ok(left <= ms && left > ms - 10_000, `it ends in ${left} ms`);
 }
 
-async function saved(store: Store<Values>, text: string): Promise<string> {
-  const session = await store.get(requestWith(undefined));
-  session.values.text = text;
-  await save(store, session);
-  assert.ok(session.token);
-  return session.token;
-}
-
-async function save(store: Store<Values>, session: Session<Values>): Promise<void> {
-  await store.save(requestWith(undefined), new Headers(), session);
+async function saved(store: RemoteStore, text: string): Promise<string> {
+  const session = await store.get();
+  await session.save(text);
+  const { token } = session.state;
+  assert.ok(token);
+  return token;
 }
 
 async function assertGone(work: () => Promise<unknown>): Promise<void> {
-  await assert.rejects(work, SessionGoneError);
+  await assert.rejects(
+    work,
+    (error) => error instanceof RemoteError && error.code === "SESSION_GONE",
+  );
 }

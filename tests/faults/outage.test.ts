@@ -7,7 +7,8 @@ import { mongodbBackend } from "../../src/backend/mongodb.ts";
 import { StoreUnavailableError, type WriteCertainty } from "../../src/errors.ts";
 import { callFor, type Stored } from "../backend/mongo.ts";
 import { newInsert, newKey, statuses, updateOf } from "../contract/backend.ts";
-import { Mongod } from "./mongod.ts";
+import { Lair, Mongod } from "../support/mongod-process.ts";
+import { Rejections } from "./rejections.ts";
 
 const DEADLINE = 1_000;
 /** 100 ms are promised; a busy machine gets some more before the test fails. */
@@ -51,24 +52,25 @@ async function untilBack(backend: Backend): Promise<void> {
 }
 
 describe("an outage", { timeout: 240_000 }, () => {
+  let lair: Lair;
   let mongod: Mongod;
   let client: MongoClient;
   let collection: Collection<Stored>;
   let backend: Backend;
-  const rejections: unknown[] = [];
-  const onRejection = (reason: unknown) => void rejections.push(reason);
+  const rejections = new Rejections();
   before(async () => {
-    process.on("unhandledRejection", onRejection);
-    mongod = await Mongod.create();
+    lair = new Lair();
+    mongod = await Mongod.create(lair);
     client = await mongod.connect({ maxPoolSize: 10 });
     collection = client.db("faults").collection<Stored>("sessions");
     backend = mongodbBackend(collection);
   });
   after(async () => {
-    mongod.resume();
-    await client.close();
-    await mongod.dispose();
-    process.off("unhandledRejection", onRejection);
+    mongod?.resume();
+    await client?.close();
+    await mongod?.kill();
+    await lair?.dispose();
+    rejections.dispose();
   });
 
   it("of a stopped server: everything settles by its deadline, and goes on when it is back", async (context) => {
@@ -76,7 +78,7 @@ describe("an outage", { timeout: 240_000 }, () => {
     await writeOne(backend, insert, callFor());
     const update = updateOf(insert);
 
-    mongod.stop();
+    await mongod.stop();
     const { key } = insert;
     const { created } = insert;
     const late = [
@@ -108,7 +110,7 @@ describe("an outage", { timeout: 240_000 }, () => {
   });
 
   it("of a stopped server with more callers than connections: none hangs, and none of the pool is lost", async (context) => {
-    mongod.stop();
+    await mongod.stop();
     const late = await Promise.all(Array.from(
       { length: 200 },
       () => expectLate((call) => backend.load([newKey()], call), "not-applied"),
@@ -182,6 +184,6 @@ describe("an outage", { timeout: 240_000 }, () => {
   });
 
   it("leaves no rejection unheard", () => {
-    assert.deepEqual(rejections, []);
+    assert.deepEqual(rejections.seen, []);
   });
 });

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { MongoClient } from "mongodb";
 import { createMongoStore, generateKey, StoreUnavailableError } from "#mongostore";
@@ -16,6 +15,7 @@ import {
   sampled,
   worstOvershoot,
 } from "./measure.ts";
+import { Rejections } from "./rejections.ts";
 
 const SAVES = 20_000;
 /** What may wait, and what may be under way: the defaults of the group commit. */
@@ -35,8 +35,7 @@ interface Values {
 
 describe("overload", { timeout: 240_000 }, () => {
   const keys = [generateKey()];
-  const rejections: unknown[] = [];
-  const onRejection = (reason: unknown) => void rejections.push(reason);
+  const rejections = new Rejections();
   let lair: Lair;
   let mongod: Mongod;
   let client: MongoClient;
@@ -44,7 +43,6 @@ describe("overload", { timeout: 240_000 }, () => {
   let timeoutMS = TIMEOUT_MS;
 
   before(async () => {
-    process.on("unhandledRejection", onRejection);
     lair = new Lair();
     mongod = await Mongod.create(lair);
     client = await MongoClient.connect(`mongodb://${mongod.host}/`);
@@ -63,7 +61,7 @@ describe("overload", { timeout: 240_000 }, () => {
     await client?.close();
     await mongod?.kill();
     await lair?.dispose();
-    process.off("unhandledRejection", onRejection);
+    rejections.dispose();
   });
 
   it(`${SAVES} saves at once on a frozen server: bounded, refused at once, in time, and over when it is over`, async () => {
@@ -225,7 +223,7 @@ describe("overload", { timeout: 240_000 }, () => {
     }
   });
 
-  it("left no promise without a handler", () => assert.deepEqual(rejections, []));
+  it("left no promise without a handler", () => assert.deepEqual(rejections.seen, []));
 
   async function open(limit: number): Promise<Store<Values>> {
     const collection = client.db("overload").collection("sessions");

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import process from "node:process";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MongoClient } from "mongodb";
@@ -9,13 +8,13 @@ import { Lair, Mongod, poll } from "../support/mongod-process.ts";
 import { type Marks, settleAccount } from "./ledger.ts";
 import { Load } from "./load.ts";
 import { assertInTime, failures, LoopLag, ms } from "./measure.ts";
+import { Rejections } from "./rejections.ts";
 
 const TIMEOUT_MS = 5_000;
 const BACK_MS = 1_000;
 
 describe("one server that freezes", { timeout: 120_000 }, () => {
-  const rejections: unknown[] = [];
-  const onRejection = (reason: unknown) => void rejections.push(reason);
+  const rejections = new Rejections();
   let lair: Lair;
   let mongod: Mongod;
   let client: MongoClient;
@@ -23,7 +22,6 @@ describe("one server that freezes", { timeout: 120_000 }, () => {
   let lag: LoopLag;
 
   before(async () => {
-    process.on("unhandledRejection", onRejection);
     lair = new Lair();
     mongod = await Mongod.create(lair);
     client = await MongoClient.connect(`mongodb://${mongod.host}/`);
@@ -39,7 +37,7 @@ describe("one server that freezes", { timeout: 120_000 }, () => {
     await client?.close();
     await mongod?.kill();
     await lair?.dispose();
-    process.off("unhandledRejection", onRejection);
+    rejections.dispose();
   });
 
   for (const pause of [3_000, 7_000]) {
@@ -83,7 +81,7 @@ describe("one server that freezes", { timeout: 120_000 }, () => {
       // An outage that is shorter than the deadline is an outage that nobody sees.
       if (pause < TIMEOUT_MS) assert.deepEqual(failed, []);
       for (const account of load.accounts) await settleAccount(store, account);
-      assert.deepEqual(rejections, []);
+      assert.deepEqual(rejections.seen, []);
     });
   }
 });

@@ -3,9 +3,8 @@ import { describe, it } from "node:test";
 import { MongoClient } from "mongodb";
 import { createMongoStore, generateKey } from "#mongostore";
 import type { Session, SessionEnd, SessionEvent, Store } from "#mongostore";
-import { poll } from "../support/mongod-process.ts";
+import { Lair, Mongod, poll } from "../support/mongod-process.ts";
 import { MongodSet } from "../support/mongod-set.ts";
-import { Mongod } from "./mongod.ts";
 
 /** What is promised, and what a machine with other work may add. */
 const PROMISED_MS = 1_000;
@@ -38,7 +37,8 @@ function modesOf(events: readonly SessionEvent[]): string[] {
 
 describe("watching", () => {
   it("on a standalone server says that it looks, and tells within a second or so", async () => {
-    const mongod = await Mongod.create();
+    const lair = new Lair();
+    const mongod = await Mongod.create(lair);
     const client = await mongod.connect();
     const collection = client.db("app").collection("sessions");
     const events: SessionEvent[] = [];
@@ -55,7 +55,8 @@ describe("watching", () => {
     await store.close();
     await other.close();
     await client.close();
-    await mongod.dispose();
+    await mongod.kill();
+    await lair.dispose();
   });
 
   it("goes on over the death of a primary", async () => {

@@ -57,7 +57,7 @@ before(async () => {
   database = await openDatabase();
   collection = database.collection();
 });
-after(() => database.drop());
+after(() => database.close());
 
 test("gorilla: a session in the database opens, under an ObjectId, through the index on _id", async () => {
   const _id = new ObjectId(ID);

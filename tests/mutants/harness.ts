@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { outputOf, type Ran } from "../support/output.ts";
 
 /** A change of one file: `find` stands in it exactly once. */
 export interface Patch {
@@ -24,16 +25,10 @@ export interface Mutant {
   readonly says: RegExp;
 }
 
-/** What a command did. */
-export interface Ran {
-  readonly code: number | null;
-  readonly output: string;
-}
-
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const COPIED = ["src", "tests", "scripts", "package.json", "tsconfig.json", "deno.json"];
 /** A mutant that runs in circles is stopped. */
-const TIMEOUT = 60_000;
+const TIMEOUT = 100_000;
 
 /** Runs a command on a copy of this project with these changes; the copy is gone afterwards. */
 export async function runOn(
@@ -82,12 +77,5 @@ function run(
     stdio: ["ignore", "pipe", "pipe"],
     timeout: TIMEOUT,
   });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (text: string) => void (output += text));
-  }
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, output }));
-  });
+  return outputOf(child);
 }

@@ -133,7 +133,7 @@ describe("nothing secret is told", () => {
   before(async () => {
     database = await openDatabase();
   });
-  after(async () => await database?.drop());
+  after(async () => await database?.close());
 
   const fill = (session: Session<Values>) => {
     session.values.text = PRIVATE;

@@ -1,50 +1,7 @@
-import { createServer } from "node:http";
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { listenOnNode } from "../support/node-server.ts";
 import { RUNTIME } from "../support/runtime.ts";
-import { type Handler, serverSuite } from "../support/server-suite.ts";
+import { serverSuite } from "../support/server-suite.ts";
 
 if (RUNTIME === "node") {
-  serverSuite("node:http, by a bridge to Request and Response", async (handler) => {
-    const server = createServer((incoming, outgoing) => {
-      bridge(handler, incoming, outgoing).catch((error: unknown) =>
-        outgoing.destroy(asError(error))
-      );
-    });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const address = server.address();
-    if (address === null || typeof address === "string") throw new Error("it listens on no port");
-    return {
-      origin: `http://127.0.0.1:${address.port}`,
-      stop: () =>
-        new Promise((resolve) => {
-          server.close(() => resolve());
-          server.closeAllConnections();
-        }),
-    };
-  });
-}
-
-async function bridge(handler: Handler, incoming: IncomingMessage, outgoing: ServerResponse) {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of incoming) if (chunk instanceof Uint8Array) chunks.push(chunk);
-  const headers = new Headers();
-  for (const [name, values = []] of Object.entries(incoming.headersDistinct)) {
-    for (const value of values) headers.append(name, value);
-  }
-  const { method = "GET", url = "/" } = incoming;
-  const body = chunks.length > 0
-    ? await new Blob(chunks.map((c) => new Uint8Array(c))).text()
-    : null;
-  const request = new Request(`http://${headers.get("host")}${url}`, { method, headers, body });
-  const response = await handler(request);
-  outgoing.statusCode = response.status;
-  for (const [name, value] of response.headers) {
-    if (name !== "set-cookie") outgoing.setHeader(name, value);
-  }
-  outgoing.setHeader("set-cookie", response.headers.getSetCookie());
-  outgoing.end(await response.text());
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+  serverSuite("node:http, by a bridge to Request and Response", listenOnNode);
 }

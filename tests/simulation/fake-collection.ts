@@ -48,8 +48,16 @@ export interface Weather {
   readonly faults: Readonly<Partial<Record<Fault, number>>>;
   /** Whether reads fail, too. */
   readonly isDeaf: boolean;
-  /** How long after its failure a command may still be applied. */
+  /** How long a command may be late that is applied after its failure. */
   readonly latest: number;
+}
+
+/**
+ * How long after its caller was told that it failed a command may still be carried out: it may have left at the last moment, it
+ * travels, it may be late, and it takes as long as one more message to be done.
+ */
+export function latestOf({ latency: [, most], slow, slowest, latest }: Weather): number {
+  return latest + 2 * (slow > 0 ? Math.max(most, slowest) : most);
 }
 
 /** A network on which nothing goes wrong. */
@@ -304,7 +312,7 @@ export class FakeCollection implements SessionCollection {
     const places = [...operations.entries()];
     const order = name === "bulkWrite" ? this.#random.shuffle(places) : places;
     const isSpread = order.length > 1 && this.#random.chance(0.4);
-    const pace = isSpread ? this.#travel() : 0;
+    const pace = isSpread ? this.#travel() / (order.length - 1) : 0;
     const step = (at: number) => {
       const isCut = term !== this.#server.term;
       for (

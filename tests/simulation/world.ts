@@ -8,7 +8,14 @@ import { draftOf, stateOf } from "../../src/session.ts";
 import type { Session } from "../../src/session.ts";
 import { Store } from "../../src/store.ts";
 import type { Presented, RequestLike, Transport } from "../../src/transport/transport.ts";
-import { CALM, FakeCollection, type Fault, FAULTS, type Weather } from "./fake-collection.ts";
+import {
+  CALM,
+  FakeCollection,
+  type Fault,
+  FAULTS,
+  latestOf,
+  type Weather,
+} from "./fake-collection.ts";
 import { FakeServer } from "./fake-server.ts";
 import type { Asked, Limits, Regeneration, Span, Status } from "./model.ts";
 import { falseOutcomes, SessionStory, violationsOf } from "./model.ts";
@@ -139,7 +146,7 @@ class World {
       idle: 10_000,
       lifetime: 25_000,
       grace: random.pick([0, 0, 2_000]),
-      latest: this.#weather.latest,
+      latest: latestOf(this.#weather),
       slack: TIMEOUT,
     };
     this.#touchAfter = random.pick([0, undefined]);

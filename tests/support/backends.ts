@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from "#mongostore";
 import type { Backend, Write } from "#mongostore";
+import { settled } from "./clock.ts";
 
 /** The backend, with some of its methods in other hands. Called as `around` of a place. */
 function intercept(
@@ -34,6 +35,16 @@ export class Counter {
         return inner.write(writes, call);
       },
     }));
+}
+
+/** Lets other work of the process come before each write, as a network does. */
+export function slowWrites(backend: Backend): Backend {
+  return intercept(backend, (inner) => ({
+    write: async (writes, call) => {
+      await settled();
+      return await inner.write(writes, call);
+    },
+  }));
 }
 
 /** Answers as a database that cannot be reached while `down` is true. */

@@ -65,7 +65,7 @@ export function describeStores(
     before(async () => {
       database = await openDatabase();
     });
-    after(async () => await database?.drop());
+    after(async () => await database?.close());
     suite(() => {
       if (!database) throw new Error("the database is not open");
       return mongoPlace(database.collection());
