@@ -1,3 +1,5 @@
+import type { SessionErrorCode } from "./errors.ts";
+
 /**
  * What a store tells its `onEvent` handler. Events hold counts, names and times; never a token, an id, a key or a value.
  * A handler that throws changes nothing.
@@ -18,6 +20,14 @@ export type SessionEvent =
   | { readonly type: "touch"; readonly name: string; readonly ms: number }
   /** Another request had written first and both changes were merged; `tries` counts the writes it took. */
   | { readonly type: "merge"; readonly name: string; readonly tries: number }
+  /** A lookup or a write (a save, an update, an end) failed with an error of this library other than `SESSION_GONE`. */
+  | {
+    readonly type: "fail";
+    readonly operation: "load" | "write";
+    readonly name: string;
+    readonly reason: SessionErrorCode;
+    readonly ms: number;
+  }
   /** A save met a session that has ended. */
   | { readonly type: "gone"; readonly name: string }
   /** A session was destroyed. */

@@ -2,7 +2,7 @@ import type { Backend, Call } from "./backend/backend.ts";
 import type { Clock } from "./clock.ts";
 import type { Awaitable, TokenCodec } from "./codec/codec.ts";
 import { inTime } from "./deadline.ts";
-import { SessionGoneError } from "./errors.ts";
+import { SessionError, SessionGoneError } from "./errors.ts";
 import type { SessionEvent } from "./events.ts";
 import { Lanes } from "./lanes.ts";
 import { gone } from "./lookup.ts";
@@ -236,6 +236,9 @@ export class Keeper {
     work: (state: SessionState) => Promise<T>,
   ): Promise<T> {
     const state = stateOf(session);
+    const { clock, emit } = this.#parts;
+    const { name } = session;
+    const started = clock.monotonic();
     const running = this.#lanes.run(session, call, () => work(state));
     this.#underWay.set(running, session.name);
     try {
@@ -243,7 +246,10 @@ export class Keeper {
     } catch (error) {
       if (error instanceof SessionGoneError) {
         state.ended = true;
-        this.#parts.emit({ type: "gone", name: session.name });
+        emit({ type: "gone", name });
+      } else if (error instanceof SessionError) {
+        const ms = clock.monotonic() - started;
+        emit({ type: "fail", operation: "write", name, reason: error.code, ms });
       }
       throw error;
     } finally {

@@ -19,7 +19,7 @@ import type { SessionEvent } from "./events.ts";
 import { takeOver } from "./legacy/take-over.ts";
 import { Keeper } from "./keeper.ts";
 import type { Effect } from "./keeper.ts";
-import type { Found } from "./lookup.ts";
+import type { Found, Lookup } from "./lookup.ts";
 import { resolveOptions, seconds, wholeSeconds } from "./options.ts";
 import type { ResolvedOptions, StoreOptions } from "./options.ts";
 import type { Payload } from "./payload.ts";
@@ -165,7 +165,16 @@ export class Store<V extends object = Record<string, unknown>>
     const { clock } = this.#resolved;
     const started = clock.monotonic();
     const key = this.#repository.keyOf(name, opened.id);
-    const found = await this.#repository.lookup.follow(name, key, call);
+    let found: Awaited<ReturnType<Lookup["follow"]>>;
+    try {
+      found = await this.#repository.lookup.follow(name, key, call);
+    } catch (error) {
+      if (error instanceof SessionError) {
+        const ms = clock.monotonic() - started;
+        this.#emit({ type: "fail", operation: "load", name, reason: error.code, ms });
+      }
+      throw error;
+    }
     const ms = clock.monotonic() - started;
     this.#emit({ type: "load", name, found: found.status === "found", ms });
     if (found.status === "missing") {

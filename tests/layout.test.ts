@@ -64,6 +64,9 @@ const PACKAGES = Object.keys(
   JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")).dependencies,
 );
 
+/** Packages of the user's that one adapter cannot do without. */
+const PEERS: Readonly<Record<string, string>> = { "@opentelemetry/api": "adapters/otel.ts" };
+
 type Sources = Readonly<Record<string, string>>;
 
 /** A little tree with nothing wrong, for the tests of the rules to plant something in. */
@@ -218,6 +221,7 @@ function violationsWithin(file: string, code: string): string[] {
 function isAllowed(file: string, name: string): boolean {
   const ofPrograms = name.startsWith("node:") || name === "mongodb";
   if (ofPrograms) return file === "cli.ts" || dirname(file) === "cli";
+  if (PEERS[name] === file) return true;
   return PACKAGES.some((known) => name === known || name.startsWith(`${known}/`));
 }
 

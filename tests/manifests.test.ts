@@ -28,8 +28,9 @@ describe("package.json and deno.json agree on", () => {
     assert.deepEqual(exports, Object.fromEntries(built));
   });
 
-  it("the runtime dependencies", () => {
-    const imports = Object.entries<string>(npm.dependencies)
+  it("the runtime dependencies, and the peer that an adapter imports", () => {
+    const { "@opentelemetry/api": api } = npm.peerDependencies;
+    const imports = Object.entries<string>({ ...npm.dependencies, "@opentelemetry/api": api })
       .map(([name, range]) => [name, `npm:${name}@${range}`]);
     assert.deepEqual(jsr.imports, Object.fromEntries(imports));
   });

@@ -28,7 +28,7 @@ import { LIVING, MongodbWriter } from "./mongodb-write.ts";
 import { checkWrite, fromDocument } from "./record.ts";
 import { ServerClock } from "./server-clock.ts";
 
-export type { ChangeCursor, DocumentCursor, SessionCollection } from "./collection.ts";
+export type { DocumentCursor, SessionCollection } from "./collection.ts";
 
 /** What the MongoDB backend may be told. */
 export interface MongodbBackendOptions {

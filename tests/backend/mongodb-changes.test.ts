@@ -47,7 +47,7 @@ function follow(...scripts: ChangeCursor[]) {
   const collection = {
     watch(_pipeline?: object[], options: object = {}): ChangeCursor {
       const token: unknown = Reflect.get(options, "resumeAfter");
-      log.push(`open ${String(token ?? "anew")}`);
+      log.push(`open ${typeof token === "string" ? token : "anew"}`);
       return scripts.shift() ?? new Script();
     },
   };

@@ -3,6 +3,7 @@ import { after, before, describe, it } from "node:test";
 import type {
   Backend,
   Call,
+  ChangeObserver,
   Expiry,
   Outcome,
   RecordKey,
@@ -487,16 +488,17 @@ export function backendContract(
       const told: string[] = [];
       const silenced: string[] = [];
       await new Promise<void>((resolve) => {
-        const stop = backend.observe?.({
+        const stops: ((() => void) | undefined)[] = [];
+        const first: ChangeObserver = {
           changed: (key, isRemoved) => {
             told.push(`${key.text} ${isRemoved ? "removed" : "changed"}`);
             if (key.text === last.key.text) {
-              stop?.();
+              stops[0]?.();
               resolve();
             }
           },
           live: () => {
-            stopOther?.();
+            stops[1]?.();
             const { key, rev: expected, expiry } = touched;
             void write({ kind: "touch", key, expected, expiry })
               .then(() => inserted())
@@ -505,12 +507,13 @@ export function backendContract(
               .then(() => write({ kind: "remove", key: last.key }));
           },
           lost: ({ message }) => assert.fail(message),
-        });
-        const stopOther = backend.observe?.({
+        };
+        const other: ChangeObserver = {
           changed: (key) => silenced.push(key.text),
           live: () => undefined,
           lost: () => undefined,
-        });
+        };
+        stops.push(backend.observe?.(first), backend.observe?.(other));
       });
       await write({ kind: "remove", key: touched.key });
       const { text } = insert.key;
