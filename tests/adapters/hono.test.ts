@@ -12,14 +12,10 @@ adapterContract(`Hono on ${RUNTIME}`, async ({ store, saveOnError, handle }) => 
   app.onError((_error, c) => c.text("failed", 500));
   app.all("*", async (c) => {
     const answer = await handle(c.req.path, c.var.session);
-    switch (answer.kind) {
-      case "text":
-        return c.text(answer.body);
-      case "redirect":
-        return c.redirect(answer.to);
-      case "stream":
-        return c.body(bodyOf(answer.chunks), 200, { "content-type": answer.type });
-    }
+    if (answer.kind === "text") return c.text(answer.body);
+    // Its headers are immutable on Node and Deno.
+    if (answer.kind === "redirect") return Response.redirect(new URL(answer.to, c.req.url), 303);
+    return c.body(bodyOf(answer.chunks), 200, { "content-type": answer.type });
   });
   const { port, close } = await serve(0, app.fetch);
   return { origin: `http://127.0.0.1:${port}`, stop: close };

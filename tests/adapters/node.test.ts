@@ -137,7 +137,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
     return await fetch(serving?.origin ?? "");
   };
   const namesOf = (response: Response) =>
-    response.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0]);
+    response.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0] ?? "");
 
   const heads: readonly (readonly [what: string, head: (response: ServerResponse) => unknown])[] = [
     ["an object", (response) => response.writeHead(201, { "X-Own": "1", "Set-Cookie": "own=1" })],
@@ -149,33 +149,33 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
   ];
   for (const [what, head] of heads) {
     it(`what writeHead is given, as ${what}, leaves beside the session's cookie`, async () => {
-      const response = await answer((response) => {
+      const received = await answer((response) => {
         head(response);
         response.end("made");
       });
       assert.deepEqual(
-        [response.status, response.headers.get("x-own"), namesOf(response), await response.text()],
+        [received.status, received.headers.get("x-own"), namesOf(received), await received.text()],
         [201, "1", ["own", "session"], "made"],
       );
     });
   }
 
   it("a body in one piece keeps its Content-Length", async () => {
-    const response = await answer((response) => response.end("body"));
-    assert.equal(response.headers.get("content-length"), "4");
-    assert.equal(await response.text(), "body");
+    const received = await answer((response) => response.end("body"));
+    assert.equal(received.headers.get("content-length"), "4");
+    assert.equal(await received.text(), "body");
   });
 
   it("while the save is under way, the response says that it was sent and ended", async () => {
     const seen: boolean[] = [];
-    const response = await answer((response) => {
+    const received = await answer((response) => {
       seen.push(response.headersSent, response.writableEnded);
       response.write("a");
       seen.push(response.headersSent, response.writableEnded);
       response.end("b");
       seen.push(response.headersSent, response.writableEnded);
     });
-    assert.equal(await response.text(), "ab");
+    assert.equal(await received.text(), "ab");
     assert.deepEqual(seen, [false, false, true, false, true, true]);
   });
 
@@ -184,21 +184,21 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
       { length: 64 },
       (_, i) => String.fromCharCode(97 + i % 26).repeat(65_536),
     );
-    const response = await answer(async (response) => {
+    const received = await answer(async (response) => {
       for (const chunk of sent) if (!response.write(chunk)) await once(response, "drain");
       response.end();
     });
-    assert.deepEqual(namesOf(response), ["session"]);
-    assert.ok(await response.text() === sent.join(""), "the body differs");
+    assert.deepEqual(namesOf(received), ["session"]);
+    assert.ok(await received.text() === sent.join(""), "the body differs");
   });
 
   it("the callbacks of write and end are called", async () => {
     const called: string[] = [];
-    const response = await answer((response) => {
+    const received = await answer((response) => {
       response.write("a", () => called.push("write"));
       response.end("b", () => called.push("end"));
     });
-    assert.equal(await response.text(), "ab");
+    assert.equal(await received.text(), "ab");
     for (let turn = 0; turn < 500 && called.length < 2; turn++) await wait(10);
     assert.deepEqual(called, ["write", "end"]);
   });
@@ -206,7 +206,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
   it("where a stream's session cannot be saved, 503 is answered and what the handler goes on writing is dropped", async () => {
     let done: () => void = () => {};
     const written = new Promise<void>((resolve) => done = resolve);
-    const response = await answer(async (response) => {
+    const received = await answer(async (response) => {
       outage.down = true;
       response.write("secret");
       for (let i = 0; i < 10; i++) {
@@ -217,10 +217,10 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
       done();
     });
     outage.down = false;
-    assert.equal(response.status, 503);
-    assert.deepEqual(namesOf(response), []);
+    assert.equal(received.status, 503);
+    assert.deepEqual(namesOf(received), []);
     await written;
-    assert.ok(!(await response.text()).includes("secret"));
+    assert.ok(!(await received.text()).includes("secret"));
     assert.equal((await answer((response) => response.end("on"))).status, 200);
   });
 

@@ -50,10 +50,10 @@ function toResponse(answer: Answer): Response {
 
 adapterContract(`React Router on ${RUNTIME}`, async (application) => {
   const run = ({ request }: LoaderFunctionArgs) => respond(application, request);
-  const { queryRoute } = createStaticHandler([{ id: "all", path: "*", loader: run, action: run }]);
+  const handler = createStaticHandler([{ id: "all", path: "*", loader: run, action: run }]);
   const { port, close } = await serve(0, async (request) => {
     try {
-      const response: unknown = await queryRoute(request);
+      const response: unknown = await handler.queryRoute(request);
       return response instanceof Response ? response : assert.fail("no response");
     } catch {
       return new Response("failed", { status: 503 });
@@ -84,7 +84,11 @@ describe("React Router's session storage", () => {
 
   it("has, gets, sets and unsets values", async () => {
     const session = await routerSessions<Shop, Flashes>(open()).getSession();
-    assert.deepEqual([session.id, session.has("user"), session.get("user")], ["", false, undefined]);
+    assert.deepEqual([session.id, session.has("user"), session.get("user")], [
+      "",
+      false,
+      undefined,
+    ]);
     session.set("user", "ann");
     assert.deepEqual([session.has("user"), session.get("user")], [true, "ann"]);
     assert.deepEqual({ ...session.data }, { user: "ann" });
