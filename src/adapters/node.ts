@@ -284,7 +284,6 @@ class Bridge {
     }
     this.#phase = "failed";
     this.#ended = false;
-    this.#queue.length = 0;
     for (const name of ["content-length", "content-encoding", "etag", "last-modified"]) {
       this.#response.removeHeader(name);
     }

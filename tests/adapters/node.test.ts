@@ -10,6 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import express from "express";
+import type { Request, Response } from "express";
 import fastify from "fastify";
 import Koa from "koa";
 import { createMemoryStore, generateKey } from "#mongostore";
@@ -114,6 +115,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
   let store: Store<Values>;
   let sessions: NodeSessions<Values>;
   let serving: Serving | undefined;
+  let failed: () => void = () => {};
   let handler: (request: IncomingMessage, response: ServerResponse) => unknown;
 
   before(async () => {
@@ -121,7 +123,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
       { cookie: { secure: false } },
       (backend) => outage.around(counter.around(slowWrites(backend))),
     );
-    sessions = nodeSessions(store, { onError: () => {} });
+    sessions = nodeSessions(store, { onError: () => failed() });
     serving = await listen(sessions.handle(
       (request: IncomingMessage, response: ServerResponse) => handler(request, response),
     ));
@@ -136,7 +138,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
     };
     return await fetch(serving?.origin ?? "");
   };
-  const namesOf = (response: Response) =>
+  const namesOf = (response: { headers: Headers }) =>
     response.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0] ?? "");
 
   const heads: readonly (readonly [what: string, head: (response: ServerResponse) => unknown])[] = [
@@ -192,6 +194,14 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
     assert.ok(await received.text() === sent.join(""), "the body differs");
   });
 
+  it("a writer that waits for drain after each small piece is told to go on as well", async () => {
+    const received = await answer(async (response) => {
+      for (const chunk of "abc") if (!response.write(chunk)) await once(response, "drain");
+      response.end();
+    });
+    assert.equal(await received.text(), "abc");
+  });
+
   it("the callbacks of write and end are called", async () => {
     const called: string[] = [];
     const received = await answer((response) => {
@@ -208,11 +218,10 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
     const written = new Promise<void>((resolve) => done = resolve);
     const received = await answer(async (response) => {
       outage.down = true;
+      const failing = new Promise<void>((resolve) => failed = resolve);
       response.write("secret");
-      for (let i = 0; i < 10; i++) {
-        await wait(5);
-        response.write("secret");
-      }
+      await failing;
+      for (let i = 0; i < 10; i++) response.write("secret");
       response.end("secret");
       done();
     });
@@ -222,6 +231,25 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
     await written;
     assert.ok(!(await received.text()).includes("secret"));
     assert.equal((await answer((response) => response.end("on"))).status, 200);
+  });
+
+  it("who answers for a failed save can still ask for the session", async () => {
+    const app = express();
+    app.use(sessions.express);
+    app.use(async (request: Request, response: Response) => {
+      (await sessions.get(request)).values.visits = 7;
+      outage.down = true;
+      response.send("sent");
+    });
+    app.use(async (_error: unknown, request: Request, response: Response, _next: unknown) => {
+      const { values } = await sessions.get(request);
+      response.status(503).send(`failed at ${values.visits}`);
+    });
+    const failing = await listen(app);
+    const received = await fetch(failing.origin);
+    outage.down = false;
+    assert.deepEqual([received.status, await received.text()], [503, "failed at 7"]);
+    await failing.stop();
   });
 
   it("another store's session is saved with the rest", async () => {
