@@ -39,9 +39,9 @@ async function action({ request }: ActionFunctionArgs): Promise<Response> {
   return redirect("/", { headers: { "Set-Cookie": await destroySession(session) } });
 }
 
-const { queryRoute } = createStaticHandler([{ id: "home", path: "/", loader, action }]);
+const handler = createStaticHandler([{ id: "home", path: "/", loader, action }]);
 const { port } = await serve(Number(PORT), async (request) => {
-  const response: unknown = await queryRoute(request);
+  const response: unknown = await handler.queryRoute(request);
   return response instanceof Response ? response : new Response(null, { status: 404 });
 });
 console.log(`http://127.0.0.1:${port}/`);

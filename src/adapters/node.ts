@@ -5,7 +5,7 @@ import type { Session } from "../session.ts";
 import type { Store } from "../store.ts";
 import type { RequestLike } from "../transport/transport.ts";
 
-/** As much of an `http.IncomingMessage` as is used here. Those of Express and of HTTP/2 fit. */
+/** As much of an `http.IncomingMessage` as is used here. Those of Express fit. */
 export interface NodeRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Each field apart. Without it, what `headers` makes of repeated fields counts. */
@@ -17,7 +17,7 @@ export interface NodeRequest {
   readonly socket: object;
 }
 
-/** As much of an `http.ServerResponse` as is used here. Those of Express and of HTTP/2 fit. */
+/** As much of an `http.ServerResponse` as is used here. Those of Express fit. */
 export interface NodeResponse {
   statusCode: number;
   statusMessage: string;
@@ -285,7 +285,6 @@ class Bridge {
     }
     this.#phase = "failed";
     this.#ended = false;
-    this.#queue.length = 0;
     for (const name of ["content-length", "content-encoding", "etag", "last-modified"]) {
       this.#response.removeHeader(name);
     }

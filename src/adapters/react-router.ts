@@ -51,14 +51,20 @@ export interface RouterCookieOptions {
 /** React Router's `SessionStorage` over a store. */
 export interface RouterSessionStorage<V extends object, F extends object = V> {
   /** The session of a `Cookie` header. Rejects with `StoreUnavailableError` in an outage. */
-  getSession(cookieHeader?: string | null): Promise<RouterSession<V, F>>;
+  readonly getSession: (cookieHeader?: string | null) => Promise<RouterSession<V, F>>;
   /**
    * Writes what changed; gives a `Set-Cookie`, which is empty where there is nothing to tell the client and clears the cookie
    * where the session has ended meanwhile. Rejects as `store.save` does, and with `TypeError` for a session of another storage.
    */
-  commitSession(session: { readonly id: string }, options?: RouterCookieOptions): Promise<string>;
+  readonly commitSession: (
+    session: { readonly id: string },
+    options?: RouterCookieOptions,
+  ) => Promise<string>;
   /** Deletes the record, then gives a `Set-Cookie` that clears the cookie. */
-  destroySession(session: { readonly id: string }, options?: RouterCookieOptions): Promise<string>;
+  readonly destroySession: (
+    session: { readonly id: string },
+    options?: RouterCookieOptions,
+  ) => Promise<string>;
 }
 
 /**

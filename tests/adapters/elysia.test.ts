@@ -16,16 +16,9 @@ if (RUNTIME === "bun") {
       .onError(({ code }) => code === "NOT_FOUND" ? undefined : "failed")
       .all("*", async ({ path, session, redirect }) => {
         const answer = await handle(path, session);
-        switch (answer.kind) {
-          case "text":
-            return answer.body;
-          case "redirect":
-            return redirect(answer.to);
-          case "stream":
-            return new Response(bodyOf(answer.chunks), {
-              headers: { "content-type": answer.type },
-            });
-        }
+        if (answer.kind === "text") return answer.body;
+        if (answer.kind === "redirect") return redirect(answer.to);
+        return new Response(bodyOf(answer.chunks), { headers: { "content-type": answer.type } });
       })
       .listen({ port: 0, hostname: "127.0.0.1" });
     const origin = `http://127.0.0.1:${app.server?.port}`;

@@ -10,6 +10,7 @@ import { after, before, describe, it } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import express from "express";
+import type { Request, Response } from "express";
 import fastify from "fastify";
 import Koa from "koa";
 import { createMemoryStore, generateKey } from "#mongostore";
@@ -114,6 +115,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
   let store: Store<Values>;
   let sessions: NodeSessions<Values>;
   let serving: Serving | undefined;
+  let failed: () => void = () => {};
   let handler: (request: IncomingMessage, response: ServerResponse) => unknown;
 
   before(async () => {
@@ -121,7 +123,7 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
       { cookie: { secure: false } },
       (backend) => outage.around(counter.around(slowWrites(backend))),
     );
-    sessions = nodeSessions(store, { onError: () => {} });
+    sessions = nodeSessions(store, { onError: () => failed() });
     serving = await listen(sessions.handle(
       (request: IncomingMessage, response: ServerResponse) => handler(request, response),
     ));
@@ -136,8 +138,8 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
     };
     return await fetch(serving?.origin ?? "");
   };
-  const namesOf = (response: Response) =>
-    response.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0]);
+  const namesOf = (response: { headers: Headers }) =>
+    response.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0] ?? "");
 
   const heads: readonly (readonly [what: string, head: (response: ServerResponse) => unknown])[] = [
     ["an object", (response) => response.writeHead(201, { "X-Own": "1", "Set-Cookie": "own=1" })],
@@ -149,33 +151,33 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
   ];
   for (const [what, head] of heads) {
     it(`what writeHead is given, as ${what}, leaves beside the session's cookie`, async () => {
-      const response = await answer((response) => {
+      const received = await answer((response) => {
         head(response);
         response.end("made");
       });
       assert.deepEqual(
-        [response.status, response.headers.get("x-own"), namesOf(response), await response.text()],
+        [received.status, received.headers.get("x-own"), namesOf(received), await received.text()],
         [201, "1", ["own", "session"], "made"],
       );
     });
   }
 
   it("a body in one piece keeps its Content-Length", async () => {
-    const response = await answer((response) => response.end("body"));
-    assert.equal(response.headers.get("content-length"), "4");
-    assert.equal(await response.text(), "body");
+    const received = await answer((response) => response.end("body"));
+    assert.equal(received.headers.get("content-length"), "4");
+    assert.equal(await received.text(), "body");
   });
 
   it("while the save is under way, the response says that it was sent and ended", async () => {
     const seen: boolean[] = [];
-    const response = await answer((response) => {
+    const received = await answer((response) => {
       seen.push(response.headersSent, response.writableEnded);
       response.write("a");
       seen.push(response.headersSent, response.writableEnded);
       response.end("b");
       seen.push(response.headersSent, response.writableEnded);
     });
-    assert.equal(await response.text(), "ab");
+    assert.equal(await received.text(), "ab");
     assert.deepEqual(seen, [false, false, true, false, true, true]);
   });
 
@@ -184,21 +186,29 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
       { length: 64 },
       (_, i) => String.fromCharCode(97 + i % 26).repeat(65_536),
     );
-    const response = await answer(async (response) => {
+    const received = await answer(async (response) => {
       for (const chunk of sent) if (!response.write(chunk)) await once(response, "drain");
       response.end();
     });
-    assert.deepEqual(namesOf(response), ["session"]);
-    assert.ok(await response.text() === sent.join(""), "the body differs");
+    assert.deepEqual(namesOf(received), ["session"]);
+    assert.ok(await received.text() === sent.join(""), "the body differs");
+  });
+
+  it("a writer that waits for drain after each small piece is told to go on as well", async () => {
+    const received = await answer(async (response) => {
+      for (const chunk of "abc") if (!response.write(chunk)) await once(response, "drain");
+      response.end();
+    });
+    assert.equal(await received.text(), "abc");
   });
 
   it("the callbacks of write and end are called", async () => {
     const called: string[] = [];
-    const response = await answer((response) => {
+    const received = await answer((response) => {
       response.write("a", () => called.push("write"));
       response.end("b", () => called.push("end"));
     });
-    assert.equal(await response.text(), "ab");
+    assert.equal(await received.text(), "ab");
     for (let turn = 0; turn < 500 && called.length < 2; turn++) await wait(10);
     assert.deepEqual(called, ["write", "end"]);
   });
@@ -206,22 +216,40 @@ describe(`the bridge to node:http on ${RUNTIME}`, () => {
   it("where a stream's session cannot be saved, 503 is answered and what the handler goes on writing is dropped", async () => {
     let done: () => void = () => {};
     const written = new Promise<void>((resolve) => done = resolve);
-    const response = await answer(async (response) => {
+    const received = await answer(async (response) => {
       outage.down = true;
+      const failing = new Promise<void>((resolve) => failed = resolve);
       response.write("secret");
-      for (let i = 0; i < 10; i++) {
-        await wait(5);
-        response.write("secret");
-      }
+      await failing;
+      for (let i = 0; i < 10; i++) response.write("secret");
       response.end("secret");
       done();
     });
     outage.down = false;
-    assert.equal(response.status, 503);
-    assert.deepEqual(namesOf(response), []);
+    assert.equal(received.status, 503);
+    assert.deepEqual(namesOf(received), []);
     await written;
-    assert.ok(!(await response.text()).includes("secret"));
+    assert.ok(!(await received.text()).includes("secret"));
     assert.equal((await answer((response) => response.end("on"))).status, 200);
+  });
+
+  it("who answers for a failed save can still ask for the session", async () => {
+    const app = express();
+    app.use(sessions.express);
+    app.use(async (request: Request, response: Response) => {
+      (await sessions.get(request)).values.visits = 7;
+      outage.down = true;
+      response.send("sent");
+    });
+    app.use(async (_error: unknown, request: Request, response: Response, _next: unknown) => {
+      const { values } = await sessions.get(request);
+      response.status(503).send(`failed at ${values.visits}`);
+    });
+    const failing = await listen(app);
+    const received = await fetch(failing.origin);
+    outage.down = false;
+    assert.deepEqual([received.status, await received.text()], [503, "failed at 7"]);
+    await failing.stop();
   });
 
   it("another store's session is saved with the rest", async () => {

@@ -50,10 +50,10 @@ function toResponse(answer: Answer): Response {
 
 adapterContract(`React Router on ${RUNTIME}`, async (application) => {
   const run = ({ request }: LoaderFunctionArgs) => respond(application, request);
-  const { queryRoute } = createStaticHandler([{ id: "all", path: "*", loader: run, action: run }]);
+  const handler = createStaticHandler([{ id: "all", path: "*", loader: run, action: run }]);
   const { port, close } = await serve(0, async (request) => {
     try {
-      const response: unknown = await queryRoute(request);
+      const response: unknown = await handler.queryRoute(request);
       return response instanceof Response ? response : assert.fail("no response");
     } catch {
       return new Response("failed", { status: 503 });
