@@ -49,17 +49,6 @@ function contestant(name: string, batch: boolean): Contestant {
       const store = await createMongoStore<{ text: string }>(collection, {
         keys: [generateKey()],
         batch,
-        onEvent: (e) => {
-          if (e.type === "batch") {
-            const s = ((globalThis as any).B ??= {});
-            const k = s[e.operation] ??= { n: 0, size: 0, ms: 0, h: {} };
-            k.n++;
-            k.size += e.size;
-            k.ms += e.ms;
-            const b = 2 ** Math.floor(Math.log2(e.size));
-            k.h[b] = (k.h[b] ?? 0) + 1;
-          }
-        },
       });
       const url = "https://shop.example/";
       // Making a Request is the server's work and not the library's.
