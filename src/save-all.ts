@@ -4,7 +4,7 @@ import { writable } from "./response.ts";
 import type { RequestLike } from "./transport/transport.ts";
 
 /** A session that could not be saved. */
-export interface Failure {
+interface Failure {
   readonly name: string;
   readonly error: unknown;
 }

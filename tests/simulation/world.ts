@@ -41,8 +41,8 @@ interface Values {
 
 /** How long a store's operation may take, in milliseconds. */
 const TIMEOUT = 1_000;
-/** How long after its deadline it may be answered: deadlines of batches are looked at every 50 ms. */
-const SWEEP = 50;
+/** How long after its deadline it may be answered: deadlines are looked at every 50 ms, and the backend has 25 ms to say what it knows. */
+const SWEEP = 75;
 /** More events than any schedule needs. */
 const MOST_EVENTS = 100_000;
 
