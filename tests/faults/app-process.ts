@@ -40,6 +40,10 @@ async function answer(question: Question): Promise<State> {
     const session = await store.get(requestWith(question.token));
     return stateOf(sessions.push({ store, session }) - 1, session);
   }
+  if (question.what === "rekey") {
+    const { unopened } = await find(stores, question.at).rekey({ batch: 3 });
+    return { at: question.at, now: Date.now(), unopened };
+  }
   const { store, session } = find(sessions, question.at);
   const { text, what } = question;
   if (what === "update") await session.update((values) => void (values.text = text ?? ""));

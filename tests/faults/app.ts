@@ -12,6 +12,8 @@ export interface Values {
 /** The options of a store that differ from test to test. */
 export interface Choices {
   readonly maxAge: number;
+  /** Default: the key that the application was started with. */
+  readonly keys?: readonly string[];
   readonly lifetime?: number;
   readonly touchAfter?: number;
 }
@@ -22,6 +24,7 @@ export type Question =
   & (
     | { readonly what: "open"; readonly options: Choices }
     | { readonly what: "get"; readonly at: number; readonly token: string | undefined }
+    | { readonly what: "rekey"; readonly at: number }
     | { readonly what: "save" | "update"; readonly at: number; readonly text: string | undefined }
   );
 
@@ -37,6 +40,8 @@ export interface State {
   readonly token?: string | undefined;
   readonly createdAt?: number | undefined;
   readonly expiresAt?: number | undefined;
+  /** How many records a `rekey` left because no key opens them. */
+  readonly unopened?: number;
 }
 
 /** The answer to a question: a state, or the code of an error. */
@@ -130,6 +135,11 @@ export class RemoteStore {
   /** The session of a client that holds this token. */
   async get(token?: string): Promise<RemoteSession> {
     return new RemoteSession(this.#app, await this.#app.ask({ what: "get", at: this.#at, token }));
+  }
+
+  /** Protects all records with the store's first key; gives how many none of its keys opens. */
+  async rekey(): Promise<number | undefined> {
+    return (await this.#app.ask({ what: "rekey", at: this.#at })).unopened;
   }
 }
 
