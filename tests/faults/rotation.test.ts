@@ -46,9 +46,9 @@ describe("keys rotate while two processes serve", { timeout: 120_000 }, () => {
       { length: CLIENTS },
       (): Client => ({ token: undefined, text: "", saves: 0 }),
     );
-    let isOver = false;
+    const browsers = new AbortController();
     const browsing = clients.map(async (client, i) => {
-      while (!isOver) {
+      while (!browsers.signal.aborted) {
         const session = await serving[client.saves % 2 === 0 ? 0 : 1].get(client.token);
         assert.equal(session.state.error, undefined);
         assert.equal(session.state.isNew, client.token === undefined);
@@ -86,7 +86,7 @@ describe("keys rotate while two processes serve", { timeout: 120_000 }, () => {
         await everyoneCameBy();
       }
     } finally {
-      isOver = true;
+      browsers.abort();
       await Promise.all(browsing);
     }
     for (const { token, text } of clients) {

@@ -1,0 +1,1 @@
+// The package is here for what it depends on.
