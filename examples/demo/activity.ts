@@ -81,5 +81,5 @@ function describe(event: SessionEvent): string {
 }
 
 function duration(ms: number): string {
-  return `${ms.toFixed(1)} ms`;
+  return `${ms.toFixed(1)}\u00a0ms`;
 }

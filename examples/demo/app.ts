@@ -69,10 +69,17 @@ export async function createDemo(
     open: storesIn(collection, (event) => activity.record(event)),
     keys,
     count: async () => await collection?.estimatedDocumentCount(),
+    onSwap: () => live.close(), // browsers ask again, and are answered by the new stores
     onChange: () => live.change("rotation"),
   });
   const app: App = { activity, live, rotation, inMemory: collection === undefined };
-  let handlers = handlersOf(app, rotation.stores);
+  let handlers: ReturnType<typeof handlersOf> | undefined;
+  const answer = async (request: Request, pathname: string, stores: Stores) => {
+    if (handlers?.stores !== stores) handlers = handlersOf(app, stores);
+    if (pathname.startsWith("/api/")) return await handlers.api(request);
+    if (pathname === "/link") return await handlers.link(request);
+    return await handlers.page(request);
+  };
 
   return {
     async fetch(request) {
@@ -80,11 +87,7 @@ export async function createDemo(
       const file = files.get(pathname);
       if (file) return new Response(file.text, { headers: { "Content-Type": file.type } });
       try {
-        // A rotation brings new stores. Requests under way end with those they began with.
-        if (handlers.stores !== rotation.stores) handlers = handlersOf(app, rotation.stores);
-        if (pathname.startsWith("/api/")) return await handlers.api(request);
-        if (pathname === "/link") return await handlers.link(request);
-        return await handlers.page(request);
+        return await rotation.use((stores) => answer(request, pathname, stores));
       } catch (error) {
         // The session was ended elsewhere between this request's load and its update: the next request finds a new one.
         if (error instanceof SessionGoneError) {

@@ -42,7 +42,7 @@ export class Live {
       }, HEARTBEAT);
     }
     this.#streams.add(stream);
-    stream.write("retry: 1000\n\n");
+    stream.write("retry: 300\n\n");
     for (const part of Object.keys(this.#parts)) this.#sendPart(part, [stream]);
     stream.onEnd = begin(stream);
     request.signal.addEventListener("abort", () => stream.end());
@@ -65,6 +65,7 @@ export class Live {
   /** Ends every stream. */
   close(): void {
     clearTimeout(this.#pacing);
+    this.#pacing = undefined;
     for (const stream of this.#streams) stream.end();
   }
 

@@ -124,8 +124,8 @@ export function pageHandler(app: App, { pages }: Stores, api: Handler): Handler 
       }
       case "POST /keys/rotate": {
         if (user === undefined) return await logInFirst("Keys");
-        const began = await rotation.rotate();
-        session.addFlash(began ? "There is a new first key." : "A rotation is running already.");
+        const began = rotation.rotate();
+        session.addFlash(began ? "A new key is on its way." : "A rotation is running already.");
         return seeOther("/keys");
       }
 
@@ -153,21 +153,21 @@ export function pageHandler(app: App, { pages }: Stores, api: Handler): Handler 
       }
 
       case "GET /api": {
-        return await show("API", apiView("", undefined));
+        return await show("API", apiView(url, "", undefined));
       }
       case "POST /try/token": {
         const said = await exchange(api, new URL("/api/login", url), "POST", {
           body: { user: user ?? "guest" },
           userAgent: "The API page",
         });
-        return await show("API", apiView(said.token ?? "", said));
+        return await show("API", apiView(url, said.token ?? "", said));
       }
       case "POST /try/call": {
         const form = await request.formData().catch(() => undefined);
         const token = textIn(form?.get("token")) ?? "";
         const said = await callWith(api, url, token, textIn(form?.get("call")));
         if (!said) return seeOther("/api");
-        return await show("API", apiView(said.token ?? token, said));
+        return await show("API", apiView(url, said.token ?? token, said));
       }
       default:
         return await show("Nothing here", nothingHereView(), 404);

@@ -37,7 +37,7 @@ function sizesTable(buckets: readonly Bucket[]): Markup {
   // The policy of our pages forbids inline styles; an SVG carries the length of its bars as attributes.
   const bar = ({ load, write }: Bucket) => {
     const [width, second] = [(load / most) * 100, (write / most) * 100];
-    return markup`<svg class="bar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="load" width="${width}" height="8"/><rect class="write" x="${width}" width="${second}" height="8"/></svg>`;
+    return markup`<svg class="share" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="load" width="${width}" height="8"/><rect class="write" x="${width}" width="${second}" height="8"/></svg>`;
   };
   return markup`
 <table class="sizes">

@@ -175,7 +175,11 @@ ${
 }
 
 /** `token` is what the page fills in for the next call. */
-export function apiView(token: string, exchange: Exchange | undefined): Markup {
+export function apiView(
+  { origin }: URL,
+  token: string,
+  exchange: Exchange | undefined,
+): Markup {
   return markup`
 <h1>API</h1>
 <p>The same sessions for programs: the token travels in <code>Authorization: Bearer</code>, and no cookie is involved.</p>
@@ -203,9 +207,9 @@ ${
   }
 <section>
 <h2>From a shell</h2>
-<pre tabindex="0">curl -i -d '{"user":"ann"}' $URL/api/login
-curl -H "Authorization: Bearer $TOKEN" $URL/api/me
-curl -d '' -H "Authorization: Bearer $TOKEN" $URL/api/logout</pre>
+<pre tabindex="0">curl -i -d '{"user":"ann"}' ${origin}/api/login
+curl -H "Authorization: Bearer $TOKEN" ${origin}/api/me
+curl -d '' -H "Authorization: Bearer $TOKEN" ${origin}/api/logout</pre>
 </section>`;
 }
 
