@@ -1,5 +1,5 @@
 // node scripts/demo.mjs [--bun | --deno | --node] [--memory] [--port=N]
-// Starts examples/demo.ts with a MongoDB of its own, or with --memory without any.
+// Starts examples/demo.ts, a small shop, with a MongoDB of its own, or with --memory without any.
 import { parseArgs } from "node:util";
 import { install } from "./install.mjs";
 import { startMongo } from "./mongo.mjs";

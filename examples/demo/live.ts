@@ -31,7 +31,7 @@ export class Live {
   }
 
   /** Opens a stream for one page. `begin` hears of it and gives what is to be done at its end. */
-  open(request: Request, begin: (listener: Listener) => (() => void) | undefined): Response {
+  open(begin: (listener: Listener) => (() => void) | undefined): Response {
     const stream = new Stream((ended) => {
       this.#streams.delete(ended);
       if (this.#streams.size === 0) clearInterval(this.#beating);
@@ -45,7 +45,6 @@ export class Live {
     stream.write("retry: 300\n\n");
     for (const part of Object.keys(this.#parts)) this.#sendPart(part, [stream]);
     stream.onEnd = begin(stream);
-    request.signal.addEventListener("abort", () => stream.end());
     return new Response(stream.body, {
       headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },
     });

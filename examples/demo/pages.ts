@@ -141,7 +141,7 @@ export function pageHandler(app: App, { pages }: Stores, api: Handler): Handler 
       case "GET /events": {
         // A page that was rendered for a user, whose session has ended since.
         const isOver = user === undefined && url.searchParams.has("signed-in");
-        return live.open(request, (page) => {
+        return live.open((page) => {
           if (isOver) page.send("ended");
           if (isOver || session.isNew) return undefined;
           return pages.watch(session, (end) => {

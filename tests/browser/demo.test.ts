@@ -106,7 +106,7 @@ describe("the demo in Chromium", { skip }, () => {
     await two.waitForURL("**/signed-out");
   });
 
-  it("a tab from before the login follows it", async () => {
+  it("a tab from before the login shows it when it is loaded anew", async () => {
     const context = await device();
     const early = await context.newPage();
     await early.goto("/");
