@@ -29,7 +29,7 @@ export const STEPS = [
   { name: "dist", ...node(["-C", "dist"], publicSuites()), server: "running", needs: "build" },
   { name: "bun", ...bun(suites()), server: "running" },
   { name: "deno", ...deno(suites()), server: "running" },
-  { name: "wycheproof", command: ["node", "scripts/wycheproof.mjs"] },
+  { name: "published", command: ["node", "scripts/published.mjs"] },
   { name: "mutants", ...node([], mutantSuites()), server: "running" },
   {
     name: "cli",

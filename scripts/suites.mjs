@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** These have steps or scripts of their own. */
-const APART = /^tests\/(cli\/|faults\/|go\/|mutants\/|package\/|wycheproof\/|docs\.test\.ts$)/;
+const APART = /^tests\/(cli\/|faults\/|go\/|mutants\/|package\/|published\/|docs\.test\.ts$)/;
 
 /** Every suite that runs on every runtime. */
 export function suites() {
