@@ -85,8 +85,26 @@ async function answer(
   // `entries` gives each Set-Cookie apart; `setHeader` would keep only the last.
   for (const [name, value] of response.headers) outgoing.appendHeader(name, value);
   outgoing.writeHead(response.status);
-  if (response.body) { for await (const chunk of response.body) outgoing.write(chunk); }
+  outgoing.flushHeaders(); // a stream of events may have nothing to say yet
+  if (response.body) await send(response.body, outgoing);
   outgoing.end();
+}
+
+/** Sends a body as fast as the client reads, and cancels it where the client leaves. */
+async function send(body: ReadableStream<Uint8Array>, outgoing: ServerResponse): Promise<void> {
+  const reader = body.getReader();
+  const leave = () => void reader.cancel().catch(() => {});
+  outgoing.once("close", leave);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (!outgoing.write(value) && !outgoing.closed) {
+      await new Promise<void>((resolve) => {
+        outgoing.once("drain", resolve).once("close", resolve);
+      });
+    }
+  }
+  outgoing.off("close", leave);
 }
 
 function portOf(address: unknown): number {

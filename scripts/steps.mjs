@@ -10,7 +10,14 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bunCounts, denoCounts, nodeCounts } from "./counts.mjs";
-import { cliSuites, faultSuites, mutantSuites, publicSuites, suites } from "./suites.mjs";
+import {
+  browserSuites,
+  cliSuites,
+  faultSuites,
+  mutantSuites,
+  publicSuites,
+  suites,
+} from "./suites.mjs";
 
 const denoReport = join(tmpdir(), `mongostore-deno-${process.pid}.xml`);
 
@@ -37,6 +44,7 @@ export const STEPS = [
     server: "running",
     needs: "build",
   },
+  { name: "browser", ...node([], browserSuites()), server: "running" },
   { name: "docs", ...node([], ["tests/docs.test.ts"]), server: "running" },
   {
     name: "package",

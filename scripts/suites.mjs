@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** These have steps or scripts of their own. */
-const APART = /^tests\/(cli\/|faults\/|go\/|mutants\/|package\/|published\/|docs\.test\.ts$)/;
+const APART =
+  /^tests\/(browser\/|cli\/|faults\/|go\/|mutants\/|package\/|published\/|docs\.test\.ts$)/;
 
 /** Every suite that runs on every runtime. */
 export function suites() {
@@ -28,6 +29,11 @@ export function faultSuites() {
 /** Suites of the command line, which start it as a process. */
 export function cliSuites() {
   return testFiles("tests/cli");
+}
+
+/** Suites that look at the demo in a real browser. */
+export function browserSuites() {
+  return testFiles("tests/browser");
 }
 
 /** Suites that break the source on purpose, to see the others go red. */
