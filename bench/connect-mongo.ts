@@ -18,7 +18,6 @@ declare module "express-session" {
 export function connectMongo(client: MongoClient): Contestant {
   return {
     name: "connect-mongo",
-    codecs: () => Promise.resolve({}),
     open(collection: Collection) {
       const secret = "a secret of at least thirty-two bytes";
       const store = ConnectMongo.create({

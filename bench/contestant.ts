@@ -4,10 +4,16 @@ import type { Collection } from "mongodb";
 export interface Contestant {
   /** The heading of its column. */
   readonly name: string;
-  /** What it does without a database, by the names in {@linkcode CODEC_CASES}; what it does not do is left out. */
-  codecs(): Promise<Readonly<Record<string, Operation>>>;
   /** Its sessions in an empty collection, set up as its documents say. */
   open(collection: Collection): Promise<Sessions>;
+}
+
+/** A library whose tokens and data are measured without a database. */
+export interface CodecContestant {
+  /** The heading of its column. */
+  readonly name: string;
+  /** What it does, by the names in {@linkcode CODEC_CASES}; what it does not do is left out. */
+  codecs(): Promise<Readonly<Record<string, Operation>>>;
 }
 
 /** One thing that is done over and over. */
@@ -29,6 +35,7 @@ export interface Sessions {
 /** The sizes of serialized sessions in the cases without a database, in bytes. */
 export const SIZES: Readonly<Record<string, number>> = {
   "100 B": 100,
+  "256 B": 256,
   "1 KB": 1024,
   "16 KB": 16_384,
 };

@@ -1,13 +1,14 @@
 // Measures on the runtime at hand, with the MongoDB at MONGODB_URI:
-//   node scripts/with-mongo.mjs bun bench/index.ts [--quick] [--json] [--store]
+//   node scripts/with-mongo.mjs bun bench/index.ts [--quick] [--json] [--store | --codecs]
 // All three runtimes one after the other: npm run bench [-- --quick]
 import process from "node:process";
 import { MongoClient } from "mongodb";
-import { CODEC_CASES, type Contestant, textOf } from "./contestant.ts";
+import { CODEC_CASES, type CodecContestant, type Contestant, textOf } from "./contestant.ts";
 import { type Case, measure, type Plan } from "./measure.ts";
 import { connectMongo } from "./connect-mongo.ts";
 import { mongostore, unbatched } from "./mongostore.ts";
 import { ratios, type Report, table } from "./report.ts";
+import { cookieSignature, ironSession, jose } from "./rivals.ts";
 
 /** How many act at once in the cases with a database. */
 const CALLERS = [1, 16, 100];
@@ -25,6 +26,7 @@ if (MONGODB_URI === undefined) throw new Error("MONGODB_URI is not set: see the 
 const client = new MongoClient(MONGODB_URI, { maxPoolSize: 100 });
 const db = client.db("mongostore_bench");
 const CONTESTANTS: readonly Contestant[] = [mongostore, unbatched, connectMongo(client)];
+const CODECS: readonly CodecContestant[] = [mongostore, cookieSignature, jose, ironSession];
 const runtime = nameOfRuntime();
 
 await db.dropDatabase();
@@ -33,9 +35,7 @@ const codecResults = process.argv.includes("--store") ? [] : await measure(
   codecPlan,
   (text) => say(`codecs, ${text}`),
 );
-const opened = await storeCases();
-const storeResults = await measure(opened.cases, storePlan, (text) => say(`store, ${text}`));
-await opened.close();
+const storeResults = process.argv.includes("--codecs") ? [] : await measureStores();
 await db.dropDatabase();
 const { version: mongodb } = await db.admin().serverInfo();
 await client.close();
@@ -43,14 +43,14 @@ await client.close();
 const report: Report = {
   runtime,
   mongodb: String(mongodb),
-  plan: storePlan,
+  plan: process.argv.includes("--codecs") ? codecPlan : storePlan,
   results: [...codecResults, ...storeResults],
 };
 const shown = () => `${table([report])}\n\n${ratios(report, mongostore.name)}`;
 console.log(process.argv.includes("--json") ? JSON.stringify(report) : shown());
 
 async function codecCases(): Promise<Case[]> {
-  const all = await Promise.all(CONTESTANTS.map(async (contestant) => {
+  const all = await Promise.all(CODECS.map(async (contestant) => {
     const operations = await contestant.codecs();
     return CODEC_CASES.flatMap((name) => {
       const operation = operations[name];
@@ -58,6 +58,13 @@ async function codecCases(): Promise<Case[]> {
     });
   }));
   return interleaved(all);
+}
+
+async function measureStores() {
+  const opened = await storeCases();
+  const results = await measure(opened.cases, storePlan, (text) => say(`store, ${text}`));
+  await opened.close();
+  return results;
 }
 
 async function storeCases(): Promise<{ cases: Case[]; close: () => Promise<void> }> {

@@ -1,20 +1,24 @@
 import { createMongoStore, generateKey } from "#mongostore";
 import { Keyring } from "../src/codec/keyring.ts";
+import { chain } from "../src/codec/provider.ts";
 import { sealedData } from "../src/codec/sealed.ts";
 import { signedToken } from "../src/codec/signed.ts";
 import { decodePayload, encodePayload } from "../src/payload.ts";
-import { type Contestant, type Operation, SIZES, textOf } from "./contestant.ts";
+import {
+  type CodecContestant,
+  type Contestant,
+  type Operation,
+  SIZES,
+  textOf,
+} from "./contestant.ts";
 
 /** This library, with its defaults. */
-export const mongostore: Contestant = contestant("mongostore", true);
+export const mongostore: Contestant & CodecContestant = contestant("mongostore", true);
 
 /** The same without group commit: each operation goes to the database alone. */
-export const unbatched: Contestant = {
-  ...contestant("unbatched", false),
-  codecs: () => Promise.resolve({}),
-};
+export const unbatched: Contestant = contestant("unbatched", false);
 
-function contestant(name: string, batch: boolean): Contestant {
+function contestant(name: string, batch: boolean): Contestant & CodecContestant {
   return {
     name,
 
@@ -27,9 +31,7 @@ function contestant(name: string, batch: boolean): Contestant {
       const presented = await token.encode("session", id, now);
       const operations: Record<string, Operation> = {
         "token encode": () => token.encode("session", id, now),
-        "token decode": async () => {
-          if (!(await token.decode("session", presented, now)).ok) throw new Error("did not open");
-        },
+        "token decode": () => chain(token.decode("session", presented, now), isOpen),
       };
       const binding = { name: "session", key: new Uint8Array(20), created: now };
       for (const [size, bytes] of Object.entries(SIZES)) {
@@ -37,10 +39,11 @@ function contestant(name: string, batch: boolean): Contestant {
         const payload = payloadOf(textOf(bytes - empty));
         const sealed = await data.protect(encodePayload(payload), binding);
         operations[`data encode ${size}`] = () => data.protect(encodePayload(payload), binding);
-        operations[`data decode ${size}`] = async () => {
-          const opened = await data.open(sealed, binding);
-          if (!opened.ok || !decodePayload(opened.text)) throw new Error("did not open");
-        };
+        operations[`data decode ${size}`] = () =>
+          chain(data.open(sealed, binding), (opened) => {
+            isOpen(opened);
+            if (opened.ok && !decodePayload(opened.text)) throw new Error("it holds nothing");
+          });
       }
       return operations;
     },
@@ -84,6 +87,10 @@ function contestant(name: string, batch: boolean): Contestant {
       };
     },
   };
+}
+
+function isOpen({ ok }: { readonly ok: boolean }): void {
+  if (!ok) throw new Error("it did not open");
 }
 
 function payloadOf(text: string) {

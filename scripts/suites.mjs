@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 
 /** These have steps or scripts of their own. */
 const APART =
-  /^tests\/(browser\/|cli\/|faults\/|go\/|mutants\/|package\/|wycheproof\/|docs\.test\.ts$)/;
+  /^tests\/(browser\/|cli\/|faults\/|go\/|mutants\/|package\/|published\/|docs\.test\.ts$)/;
 
 /** Every suite that runs on every runtime. */
 export function suites() {

@@ -82,13 +82,13 @@ async function runStep(step) {
   const { failure, output } = await capture(step, env);
   const counts = step.counts?.(output);
   const result = { counts, output: isLive(step) ? "" : output }; // what is live was shown already
-  return { ...result, failure: failure ?? (step.counts && whyNotCounted(counts)) };
+  return { ...result, failure: failure ?? (step.counts && whyNotCounted(counts, step)) };
 }
 
-function whyNotCounted(counts) {
+function whyNotCounted(counts, step) {
   if (!counts) return "it does not say how many tests it ran";
   if (counts.failed > 0) return "a test failed";
-  if (counts.passed === 0) return "it ran no test";
+  if (counts.passed === 0 && !step.optional) return "it ran no test";
   return undefined;
 }
 
@@ -119,7 +119,11 @@ function isLive(step) {
 }
 
 function describe({ failure, counts }) {
-  const verdict = failure ? `FAILED (${failure})` : "ok";
+  const verdict = failure
+    ? `FAILED (${failure})`
+    : counts?.passed === 0
+    ? "skipped, what it needs is not installed"
+    : "ok";
   return counts ? `${verdict}, ${counts.passed} passed, ${counts.failed} failed` : verdict;
 }
 

@@ -1,5 +1,5 @@
-// The calls that the two providers make, with keys of a test's own. A provider derives its keys from a secret and lets nobody put
-// another in; so its one derivation call is made to give the test's key, and all other calls are its own.
+// The calls that the two providers make, with keys from outside. A provider derives its keys from a secret and lets nobody put
+// another in; so its one derivation call is made to give the wanted key, and all other calls are its own.
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import nodeModule from "node:crypto";
@@ -9,17 +9,17 @@ import type { Bytes, DerivedKeys, SealKey } from "../../src/codec/provider.ts";
 import { webCrypto } from "../../src/codec/webcrypto.ts";
 import { secret } from "./keys.ts";
 
-/** Bytes of their hexadecimal digits. */
+/** The bytes that these digits spell. */
 export function hex(digits: string): Bytes {
   return Uint8Array.from(Buffer.from(digits, "hex"));
 }
 
-/** The hexadecimal digits of bytes. */
+/** The digits of bytes. */
 export function text(bytes: Uint8Array | undefined): string | undefined {
   return bytes && Buffer.from(bytes).toString("hex");
 }
 
-const SECRET: Bytes = new TextEncoder().encode(secret(1));
+const SECRET = new TextEncoder().encode(secret(1));
 
 /** Puts a function in the place of an object's own or inherited one while `work` runs. */
 async function replaced<T>(
@@ -38,15 +38,15 @@ async function replaced<T>(
   }
 }
 
-/** The keys of a provider whose every derivation gives this key. */
+/** A provider whose derivations are in the hands of a test. */
 export interface Rig {
   readonly name: string;
   /** Its MAC key of these bytes. */
   mac(key: Bytes): Promise<DerivedKeys["token"]>;
   /** Its AES-256-GCM key of these bytes. */
   seal(key: Bytes): Promise<SealKey>;
-  /** The first bytes that its HKDF gives, as its key id. */
-  hkdf(ikm: Bytes, salt: Bytes, info: Bytes): Promise<number>;
+  /** All that its HKDF derives from this input, whatever the secret, the salt and the info it would take. */
+  hkdf(ikm: Bytes, salt: Bytes, info: Bytes): Promise<DerivedKeys>;
 }
 
 /** node:crypto with another hkdfSync, found as the provider finds it. */
@@ -57,18 +57,15 @@ async function onNode(hkdfSync: unknown): Promise<DerivedKeys> {
   return await provider.derive(SECRET);
 }
 
-/** node:crypto. */
+/** On `node:crypto`. */
 export const nodeRig: Rig = {
   name: "node:crypto",
   mac: async (key) => (await onNode(() => key)).token,
   seal: async (key) => await (await onNode(() => key)).sealedData(new Uint8Array(16)),
-  hkdf: async (ikm, salt, info) => {
-    const { id } = await onNode((
-      hash: string,
-      ...[, , , length]: [object, Bytes, string, number]
-    ) => nodeModule.hkdfSync(hash, ikm, salt, info, length));
-    return id;
-  },
+  hkdf: (ikm, salt, info) =>
+    onNode((hash: string, ...[, , , length]: [object, Bytes, string, number]) =>
+      nodeModule.hkdfSync(hash, ikm, salt, info, length)
+    ),
 };
 
 /** Web Crypto whose deriveKey gives this key, for the algorithm and the usages that the provider asks for. */
@@ -95,23 +92,36 @@ async function onWeb<T>(key: Bytes, use: (keys: DerivedKeys) => T | Promise<T>):
 
 type KeyUsage = "encrypt" | "decrypt" | "sign" | "verify";
 
-/** Web Crypto. */
+/** On Web Crypto. */
 export const webRig: Rig = {
   name: "Web Crypto",
   mac: (key) => onWeb(key, ({ token }) => token),
   seal: (key) => onWeb(key, async (keys) => await keys.sealedData(new Uint8Array(16))),
   hkdf: async (ikm, salt, info) => {
     const { subtle } = crypto;
-    const own = subtle.deriveBits.bind(subtle);
-    const deriveBits = async (
-      algorithm: { name: string; hash: string; salt: Bytes; info: Bytes },
-      { usages }: CryptoKey,
-      length: number,
-    ) => {
-      const root = await subtle.importKey("raw", ikm, "HKDF", false, usages);
-      return await own({ ...algorithm, salt, info }, root, length);
-    };
-    const { id } = await replaced(subtle, "deriveBits", deriveBits, () => webCrypto.derive(SECRET));
-    return id;
+    const [bits, key] = [subtle.deriveBits.bind(subtle), subtle.deriveKey.bind(subtle)];
+    const root = () => subtle.importKey("raw", ikm, "HKDF", false, ["deriveBits", "deriveKey"]);
+    const deriveBits = async (algorithm: HkdfOf, _base: CryptoKey, length: number) =>
+      await bits({ ...algorithm, salt, info }, await root(), length);
+    const deriveKey = async (
+      algorithm: HkdfOf,
+      _base: CryptoKey,
+      derived: { name: string; hash: string; length: number },
+      extractable: boolean,
+      usages: KeyUsage[],
+    ) => await key({ ...algorithm, salt, info }, await root(), derived, extractable, usages);
+    return await replaced(
+      subtle,
+      "deriveBits",
+      deriveBits,
+      () => replaced(subtle, "deriveKey", deriveKey, () => webCrypto.derive(SECRET)),
+    );
   },
 };
+
+interface HkdfOf {
+  readonly name: string;
+  readonly hash: string;
+  readonly salt: Bytes;
+  readonly info: Bytes;
+}
